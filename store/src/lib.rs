@@ -1,0 +1,34 @@
+//! The log and everything that follows it closely: units, order, claims,
+//! receipts, the keys of people, and kept state.
+//!
+//! Promise: what `Ledger::submit` acknowledges is on disk, in one gapless
+//! order, and reads back byte for byte. What it refuses is not there and
+//! never will be. `SubmitError::Unknown` is the only answer in between.
+//!
+//! The store does not know the domain: it sees serialized events, and a pure
+//! function from event to claims that is handed to it.
+
+mod error;
+mod folder;
+mod ledger;
+mod recorded;
+mod state;
+mod stream;
+mod unit;
+mod vault;
+
+pub use error::{OpenError, ReadError, SubmitError};
+pub use folder::{BackupError, FolderLock, LockError, Progress, backup, restore, rewrite_wal};
+pub use ledger::{BackendOptions, Figures, Ledger, LedgerOptions, NowFn};
+pub use recorded::{Entry, Mark, Recorded};
+pub use state::{Batch, State, StateError, StateOptions};
+pub use stream::StreamId;
+pub use unit::{
+    Append, Claim, ClaimChange, ClaimsOf, CommandId, Lane, NewEvent, Receipt, SUBJECT_FAMILY, StreamReceipt, Unit,
+};
+pub use vault::{KeyCount, Subject, Vault, VaultError, VaultOptions};
+
+/// A place in the log: 1..n in commit order, without gaps. 0 is "before the first".
+pub type Position = u64;
+/// A place in one stream: 1..n. 0 as an expected version means "the stream must be new".
+pub type Version = u64;
