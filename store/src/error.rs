@@ -70,9 +70,17 @@ pub enum ReadError {
 #[derive(Debug, Error)]
 pub enum OpenError {
     #[error("{} cannot be used", file.display())]
-    Io { file: PathBuf, #[source] source: std::io::Error },
+    Io {
+        file: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("{} cannot be opened", file.display())]
-    Sqlite { file: PathBuf, #[source] source: rusqlite::Error },
+    Sqlite {
+        file: PathBuf,
+        #[source]
+        source: rusqlite::Error,
+    },
     /// Not a file of this program: left untouched.
     #[error("{} is not a file of this program", file.display())]
     Foreign { file: PathBuf },

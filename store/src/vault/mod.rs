@@ -1,11 +1,33 @@
 //! The keys of people, kept apart from the log.
+//!
+//! Promise: a subject's key is on disk before the subject is handed out, is
+//! handed out once, and once destroyed is gone from disk and memory. A key is
+//! live, destroyed (a tombstone stands) or missing; missing is a fault, never
+//! taken for destroyed.
 
-use std::path::PathBuf;
+mod keys;
+mod pool;
+mod seal;
 
+use std::{path::PathBuf, sync::Arc};
+
+use hmac::{Hmac, Mac};
+use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use crate::OpenError;
+use keys::Keys;
+use pool::Pool;
+pub(crate) use seal::{Header, Opened};
+
+/// Keys kept in memory: those of the people seen last.
+const CACHED_KEYS: usize = 8_192;
+
+/// One person's key.
+pub(crate) type Key = Arc<Zeroizing<[u8; 32]>>;
 
 /// Where the keys lie.
 #[derive(Clone, Debug)]
@@ -24,10 +46,12 @@ pub enum VaultError {
     Sqlite(#[from] rusqlite::Error),
     #[error("the vault does not open")]
     Open(#[source] Box<OpenError>),
+    /// No block of keys was written within the wait.
     #[error("no key was ready in time")]
     Empty,
     #[error("the key of subject {subject} is destroyed")]
     Destroyed { subject: Uuid },
+    /// Never made here, or lost with the file: not the same as destroyed.
     #[error("the key of subject {subject} is missing")]
     Missing { subject: Uuid },
     #[error("the commitment does not fit the key of subject {subject}")]
@@ -36,7 +60,13 @@ pub enum VaultError {
     Tampered,
 }
 
-/// A random number for one person's record, and a digest that commits to its key.
+impl From<OpenError> for VaultError {
+    fn from(fault: OpenError) -> Self {
+        VaultError::Open(Box::new(fault))
+    }
+}
+
+/// A random name for one person's record, and a digest that commits to its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub id: Uuid,
@@ -52,25 +82,136 @@ pub struct KeyCount {
     pub missing: u64,
 }
 
+/// What is known of one subject's key.
+#[derive(Clone)]
+pub(crate) enum Standing {
+    Live(Key),
+    Destroyed,
+    Missing,
+}
+
 /// The keys. Cheap to clone.
 #[derive(Clone)]
-pub struct Vault {}
+pub struct Vault {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    keys: Arc<Keys>,
+    pool: Pool,
+    cache: Cache<Uuid, Key>,
+    master: Zeroizing<[u8; 32]>,
+}
 
 impl Vault {
-    pub fn open(_options: VaultOptions) -> Result<Vault, VaultError> {
-        Ok(Vault {})
+    /// Opens the keys, making the file and its master secret if there is none.
+    pub fn open(options: VaultOptions) -> Result<Vault, VaultError> {
+        let keys = Arc::new(Keys::open(&options)?);
+        let master = keys.master()?;
+        let pool = Pool::start(keys.clone())?;
+        Ok(Vault { inner: Arc::new(Inner { keys, pool, cache: Cache::new(CACHED_KEYS), master }) })
     }
+
+    /// A subject nobody was given before. Waits, at most two seconds, when no key is ready.
     pub async fn subject(&self) -> Result<Subject, VaultError> {
-        Err(VaultError::Empty)
+        let (id, key) = self.inner.pool.take().await?;
+        let commitment = commitment(id, &key);
+        self.inner.cache.insert(id, key);
+        Ok(Subject { id, commitment })
     }
-    pub fn secret(&self, _label: &'static str) -> [u8; 32] {
-        [0; 32]
+
+    /// A secret of this vault for one purpose: HMAC-SHA-256(master, label). The same after every start.
+    pub fn secret(&self, label: &'static str) -> [u8; 32] {
+        keyed(&self.inner.master, &[label.as_bytes()])
     }
-    pub fn destroy(&self, _subject: Uuid) -> Result<(), VaultError> {
-        Ok(())
+
+    /// Destroys a key; a tombstone stays. Again, or for a subject that never had one: the same.
+    /// Blocks until the bytes are gone from the file.
+    pub fn destroy(&self, subject: Uuid) -> Result<(), VaultError> {
+        self.inner.keys.destroy(subject, || {
+            self.inner.cache.remove(&subject);
+        })
     }
-    pub fn count(&self, _subjects: &[Uuid]) -> Result<KeyCount, VaultError> {
-        Ok(KeyCount::default())
+
+    /// How the keys of these subjects stand.
+    pub fn count(&self, subjects: &[Uuid]) -> Result<KeyCount, VaultError> {
+        let mut count = KeyCount::default();
+        for subject in subjects {
+            match self.standing(*subject)? {
+                Standing::Live(_) => count.live += 1,
+                Standing::Destroyed => count.destroyed += 1,
+                Standing::Missing => count.missing += 1,
+            }
+        }
+        Ok(count)
     }
-    pub async fn close(&self) {}
+
+    /// Ends the thread that makes keys. Reading and destroying still work.
+    pub async fn close(&self) {
+        self.inner.pool.close();
+    }
+
+    pub(crate) fn standing(&self, subject: Uuid) -> Result<Standing, VaultError> {
+        if let Some(key) = self.inner.cache.get(&subject) {
+            return Ok(Standing::Live(key));
+        }
+        self.inner.keys.standing(subject, |key| self.inner.cache.insert(subject, key))
+    }
+
+    /// Seals a clear text for a live subject.
+    pub(crate) fn seal(&self, subject: Uuid, header: &Header<'_>, clear: &[u8]) -> Result<String, VaultError> {
+        seal::seal(&self.live(subject)?, header, clear)
+    }
+
+    /// Opens a sealed text, if its key is still there.
+    pub(crate) fn unseal(&self, subject: Uuid, header: &Header<'_>, sealed: &str) -> Result<Opened, VaultError> {
+        match self.standing(subject)? {
+            Standing::Live(key) => seal::open(&key, header, sealed).map(Opened::Clear),
+            Standing::Destroyed => Ok(Opened::Erased),
+            Standing::Missing => Err(VaultError::Missing { subject }),
+        }
+    }
+
+    /// Whether the commitment is that of the subject's key.
+    pub(crate) fn check(&self, subject: Uuid, claimed: &str) -> Result<(), VaultError> {
+        if commitment(subject, &*self.live(subject)?) == claimed {
+            Ok(())
+        } else {
+            Err(VaultError::OtherKey { subject })
+        }
+    }
+
+    fn live(&self, subject: Uuid) -> Result<Key, VaultError> {
+        match self.standing(subject)? {
+            Standing::Live(key) => Ok(key),
+            Standing::Destroyed => Err(VaultError::Destroyed { subject }),
+            Standing::Missing => Err(VaultError::Missing { subject }),
+        }
+    }
+}
+
+/// HMAC-SHA-256 over the parts, in a row.
+pub(crate) fn keyed(secret: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    // A key of any length is fine for HMAC; this one has the block's half.
+    let Ok(mut mac) = <Hmac<Sha256> as Mac>::new_from_slice(secret) else { return [0; 32] };
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn commitment(id: Uuid, key: &[u8; 32]) -> String {
+    let digest = Sha256::new().chain_update(b"il-subject-v1").chain_update(id.as_bytes()).chain_update(key).finalize();
+    hex(&digest)
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }

@@ -1,0 +1,139 @@
+//! Which claims an event takes and gives back: the invariants that hold across
+//! aggregates. Pure, so that the index of claims can be rebuilt from the log.
+
+use crate::Root;
+use crate::bus::Claim;
+use crate::invitation::Kind;
+use crate::{Address, TenantName, employee, invitation, user};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// One pending invitation per tenant, target and address.
+pub const PENDING: &str = "pending";
+/// One account per tenant and address.
+pub const ACCOUNT: &str = "account";
+/// One active employee per tenant and address.
+pub const EMPLOYEE: &str = "employee";
+
+/// What an event does to claims. A release gives back all claims of a family
+/// that the event's own stream holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    Take(Claim),
+    Release(&'static str),
+}
+
+#[must_use]
+pub fn pending(tenant: &TenantName, kind: Kind, target: Uuid, address: &Address) -> Claim {
+    Claim { family: PENDING, name: format!("{tenant}/{}/{target}/{}", kind.name(), address.key()) }
+}
+
+#[must_use]
+pub fn account(tenant: &TenantName, address: &Address) -> Claim {
+    Claim { family: ACCOUNT, name: format!("{tenant}/{}", address.key()) }
+}
+
+#[must_use]
+pub fn active_employee(tenant: &TenantName, address: &Address) -> Claim {
+    Claim { family: EMPLOYEE, name: format!("{tenant}/{}", address.key()) }
+}
+
+/// The claims of one event, its personal part opened. An event that cannot be
+/// decoded, and one whose person is forgotten, takes none: their claims were
+/// given back before the key was destroyed.
+#[must_use]
+pub fn of(aggregate: &str, tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> {
+    match aggregate {
+        invitation::Invitation::TYPE => of_invitation(tenant, kind, payload),
+        user::User::TYPE => of_user(tenant, kind, payload),
+        employee::Employee::TYPE => of_employee(tenant, kind, payload),
+        _ => vec![],
+    }
+}
+
+fn address_in(payload: &Value, member: &str) -> Option<Address> {
+    payload.get("personal")?.get(member)?.as_str().and_then(|t| Address::parse(t).ok())
+}
+
+fn of_invitation(tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> {
+    match kind {
+        "Created" => {
+            let of = payload.get("kind").and_then(|k| serde_json::from_value(k.clone()).ok());
+            let target = payload.get("target").and_then(Value::as_str).and_then(|t| Uuid::parse_str(t).ok());
+            match (of, target, address_in(payload, "email")) {
+                (Some(of), Some(target), Some(address)) => vec![Change::Take(pending(tenant, of, target, &address))],
+                _ => vec![],
+            }
+        }
+        "Accepted" if payload.get("holds_address").and_then(Value::as_bool) == Some(true) => vec![],
+        "Accepted" | "Cancelled" | "Declined" | "Expired" => vec![Change::Release(PENDING)],
+        _ => vec![],
+    }
+}
+
+fn of_user(tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> {
+    match (kind, address_in(payload, "email")) {
+        ("Created", Some(address)) => vec![Change::Take(account(tenant, &address))],
+        _ => vec![],
+    }
+}
+
+/// An inactive record holds no claim; `holds_address` says where an update
+/// changes that, because the event alone does not know the state before it.
+fn of_employee(tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> {
+    let address = address_in(payload, "email").or_else(|| address_in(payload, "held_email"));
+    let take = address.map(|a| Change::Take(active_employee(tenant, &a)));
+    let flag = |member: &str| payload.get(member).and_then(Value::as_bool);
+    match kind {
+        "Created" if flag("active") != Some(false) => take.into_iter().collect(),
+        "OffBoarded" => vec![Change::Release(EMPLOYEE)],
+        "Updated" => match flag("holds_address") {
+            Some(true) => std::iter::once(Change::Release(EMPLOYEE)).chain(take).collect(),
+            Some(false) => vec![Change::Release(EMPLOYEE)],
+            None => vec![],
+        },
+        _ => vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn tenant() -> TenantName {
+        TenantName::default_tenant()
+    }
+
+    #[test]
+    fn a_pending_invitation_holds_its_address_until_it_ends() {
+        let target = Uuid::from_u128(7);
+        let created = json!({"kind": "organization", "target": target, "personal": {"email": "A@X.com"}});
+        let claim = pending(&tenant(), Kind::Organization, target, &Address::parse("a@x.com").unwrap());
+        assert_eq!(of("invitation", &tenant(), "Created", &created), vec![Change::Take(claim)]);
+        for kind in ["Accepted", "Cancelled", "Declined", "Expired"] {
+            assert_eq!(of("invitation", &tenant(), kind, &json!({})), vec![Change::Release(PENDING)], "{kind}");
+        }
+        assert_eq!(of("invitation", &tenant(), "EmailSent", &json!({})), vec![]);
+    }
+
+    #[test]
+    fn an_employee_who_leaves_frees_the_address() {
+        let created = json!({"personal": {"email": "a@x.com"}});
+        let take = Change::Take(active_employee(&tenant(), &Address::parse("a@x.com").unwrap()));
+        assert_eq!(of("employee", &tenant(), "Created", &created), vec![take.clone()]);
+        assert_eq!(
+            of("employee", &tenant(), "Updated", &json!({"active": false, "holds_address": false})),
+            vec![Change::Release(EMPLOYEE)]
+        );
+        let back = json!({"active": true, "holds_address": true, "personal": {"held_email": "a@x.com"}});
+        assert_eq!(of("employee", &tenant(), "Updated", &back), vec![Change::Release(EMPLOYEE), take]);
+        assert_eq!(of("employee", &tenant(), "Updated", &json!({"personal": {"phone": "1"}})), vec![]);
+    }
+
+    #[test]
+    fn a_forgotten_person_takes_no_claim() {
+        let created = json!({"kind": "platform", "target": Uuid::nil(), "personal": {"erased": true}});
+        assert_eq!(of("invitation", &tenant(), "Created", &created), vec![]);
+    }
+}
