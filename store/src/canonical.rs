@@ -37,7 +37,12 @@ pub(crate) fn write(value: &Value, out: &mut String) -> Result<(), Refused> {
 }
 
 /// Appends the text of an object in which one member is given as a string instead.
-pub(crate) fn write_with(object: &Map<String, Value>, member: &str, text: &str, out: &mut String) -> Result<(), Refused> {
+pub(crate) fn write_with(
+    object: &Map<String, Value>,
+    member: &str,
+    text: &str,
+    out: &mut String,
+) -> Result<(), Refused> {
     write_members(object, Some((member, text)), out, 0)
 }
 

@@ -8,10 +8,15 @@
 //! The store does not know the domain: it sees serialized events, and a pure
 //! function from event to claims that is handed to it.
 
+mod canonical;
 mod error;
 mod folder;
+mod index;
 mod ledger;
+mod locks;
+mod log;
 mod recorded;
+mod sqlite;
 mod state;
 mod stream;
 mod unit;
@@ -19,7 +24,7 @@ mod vault;
 
 pub use error::{OpenError, ReadError, SubmitError};
 pub use folder::{BackupError, FolderLock, LockError, Progress, backup, restore, rewrite_wal};
-pub use ledger::{BackendOptions, Figures, Ledger, LedgerOptions, NowFn};
+pub use ledger::{BackendOptions, Figures, KnownReceipt, Ledger, LedgerOptions, NowFn};
 pub use recorded::{Entry, Mark, Recorded};
 pub use state::{Batch, State, StateError, StateOptions};
 pub use stream::StreamId;

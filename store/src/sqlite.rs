@@ -72,10 +72,7 @@ pub(crate) fn open_writer(path: &Path, format: &Format) -> Result<Connection, Op
         // In rollback mode, so that the stamps stand in the header of the file itself.
         let stamps = format!("PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={};", format.stamp());
         connection
-            .execute_batch(&format!(
-                "PRAGMA synchronous=FULL; BEGIN EXCLUSIVE; {} {stamps} COMMIT;",
-                format.schema
-            ))
+            .execute_batch(&format!("PRAGMA synchronous=FULL; BEGIN EXCLUSIVE; {} {stamps} COMMIT;", format.schema))
             .map_err(wrap)?;
     }
     settle(&connection, path, format)?;
@@ -89,9 +86,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let connection = Connection::open_with_flags(path, flags).map_err(wrap)?;
     connection.busy_timeout(BUSY_WAIT).map_err(wrap)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    connection
-        .execute_batch(&format!("PRAGMA query_only=ON; PRAGMA cache_size=-{READER_CACHE_KIB};"))
-        .map_err(wrap)?;
+    connection.execute_batch(&format!("PRAGMA query_only=ON; PRAGMA cache_size=-{READER_CACHE_KIB};")).map_err(wrap)?;
     Ok(connection)
 }
 

@@ -1,17 +1,56 @@
 //! The ledger: the log, its index and its one writer.
+//!
+//! Promise: `submit` answers after the commit point, once, with what is true;
+//! readers see positions in order, without gaps, and never one that could still
+//! vanish. The threads (writer, flusher, sweeper) end when the last `Ledger` of
+//! theirs is closed or dropped, after what waits is written.
 
-use std::{path::PathBuf, sync::Arc};
+mod batch;
+mod figures;
+mod opening;
+mod prepare;
+mod queue;
+mod reads;
+mod sweep;
+mod tail;
+mod writer;
 
-use tokio::sync::watch;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::JoinHandle,
+};
+
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
-    Claim, ClaimsOf, CommandId, Entry, Mark, OpenError, Position, ReadError, Receipt, Recorded, StreamId, SubmitError,
-    Unit, Vault, Version,
+    ClaimsOf, Mark, OpenError, Position, ReadError, Receipt, SubmitError, Unit, Vault,
+    index::{Disk, Following, Index, Kept, follow},
+    locks::{lock, read},
+    log::{Backend, folder_of},
 };
+use figures::Counts;
+pub use figures::Figures;
+pub(crate) use opening::{open_payload, open_row};
+use prepare::Preparing;
+pub(crate) use prepare::{COMMAND_ID, subject_claim};
+use queue::{Queue, Queued};
+pub use reads::KnownReceipt;
+use sweep::Sweep;
+use tail::Tail;
+use writer::Writer;
 
 /// The clock: microseconds since the epoch, UTC.
 pub type NowFn = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// How long a command's receipt is kept at least, µs.
+const RECEIPTS_FOR: i64 = 48 * 3_600 * 1_000_000;
+/// Below so many free bytes callers' units are refused, unless the options say otherwise.
+const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Where the log lies.
 #[derive(Clone, Debug)]
@@ -24,8 +63,10 @@ pub enum BackendOptions {
 }
 
 /// What a ledger needs to open.
+#[derive(Clone)]
 pub struct LedgerOptions {
     pub backend: BackendOptions,
+    /// Must not rely on `personal` of payloads whose key is destroyed: it is `{"erased": true}` then.
     pub claims: ClaimsOf,
     pub vault: Vault,
     pub now: NowFn,
@@ -33,82 +74,210 @@ pub struct LedgerOptions {
     pub min_free_bytes: u64,
 }
 
-/// Counts for the metrics page.
-#[derive(Clone, Debug, Default)]
-pub struct Figures {
-    pub head: Position,
-    pub commits: u64,
-    pub units: u64,
-    pub events: u64,
-    pub refused: u64,
-    /// Commits by number of units: upper bound and count.
-    pub batches: Vec<(u64, u64)>,
-    pub queued: u64,
-    pub index_lag: u64,
-    pub wal_bytes: u64,
+impl LedgerOptions {
+    pub fn new(backend: BackendOptions, claims: ClaimsOf, vault: Vault, now: NowFn) -> Self {
+        Self { backend, claims, vault, now, min_free_bytes: MIN_FREE_BYTES }
+    }
 }
 
 /// The log with its index and writer. Cheap to clone.
 #[derive(Clone)]
-pub struct Ledger {}
+pub struct Ledger {
+    handle: Arc<Handle>,
+}
+
+/// Owns the threads: they end with it.
+struct Handle {
+    inner: Arc<Inner>,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    writer: JoinHandle<()>,
+    flusher: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
+}
+
+/// What callers and threads share.
+struct Inner {
+    log: Backend,
+    index: Index,
+    vault: Vault,
+    claims: ClaimsOf,
+    now: NowFn,
+    queue: Queue,
+    tail: Tail,
+    sweep: Sweep,
+    counts: Counts,
+    head: watch::Sender<Position>,
+    /// Position and leaf of the last event.
+    mark: RwLock<(Position, [u8; 32])>,
+    failed: watch::Sender<bool>,
+    no_space: AtomicBool,
+    folder: Option<PathBuf>,
+    min_free_bytes: u64,
+}
 
 impl Ledger {
-    pub fn open(_options: LedgerOptions) -> Result<Ledger, OpenError> {
-        Err(OpenError::OldSqlite { found: "" })
+    /// Opens the log and brings its index up to date.
+    ///
+    /// A file that is not ours, damaged or newer is refused by name and left as it
+    /// is; an index that does not fit is rebuilt, which takes time with the log's length.
+    pub fn open(options: LedgerOptions) -> Result<Ledger, OpenError> {
+        let log = Backend::open(&options.backend)?;
+        let folder = folder_of(&options.backend).map(PathBuf::from);
+        let secret = options.vault.secret("claims");
+        let following = Following {
+            log: &log,
+            vault: &options.vault,
+            claims: &options.claims,
+            secret,
+            receipts_since: (options.now)() - RECEIPTS_FOR,
+        };
+        let disk = folder.as_deref().map(Disk::open).transpose()?;
+        let (disk, memory, flushed) = follow(&following, disk)?;
+        let index = Index::new(log.origin().id, secret, disk, memory, flushed);
+        let (position, leaf, at) = log.last()?.map_or((0, [0; 32], 0), |row| (row.position, row.leaf, row.at));
+        let inner = Arc::new(Inner {
+            log,
+            index,
+            vault: options.vault,
+            claims: options.claims,
+            now: options.now,
+            queue: Queue::default(),
+            tail: Tail::default(),
+            sweep: Sweep::default(),
+            counts: Counts::default(),
+            head: watch::Sender::new(position),
+            mark: RwLock::new((position, leaf)),
+            failed: watch::Sender::new(false),
+            no_space: AtomicBool::new(false),
+            folder,
+            min_free_bytes: options.min_free_bytes,
+        });
+        inner.look_at_space();
+        let threads = Threads::start(&inner, position, at)?;
+        Ok(Ledger { handle: Arc::new(Handle { inner, threads: Mutex::new(Some(threads)) }) })
     }
+
+    /// The ledger's random id.
     pub fn ledger_id(&self) -> Uuid {
-        Uuid::nil()
+        self.inner().log.origin().id
     }
-    pub async fn submit(&self, _unit: Unit) -> Result<Receipt, SubmitError> {
-        Err(SubmitError::Stopped)
+
+    /// Writes a unit, or says why not. Sealing happens here, on the caller's task; the
+    /// answer comes after the commit. Dropping the future does not take the unit back.
+    pub async fn submit(&self, unit: Unit) -> Result<Receipt, SubmitError> {
+        let inner = self.inner();
+        let preparing = Preparing { vault: &inner.vault, claims: &inner.claims, secret: &inner.index.secret };
+        let unit = preparing.prepare(unit)?;
+        let (answer, told) = oneshot::channel();
+        if let Err(refusal) = inner.queue.push(Queued { unit, answer }) {
+            if matches!(refusal, SubmitError::Busy { .. }) {
+                inner.counts.busy.fetch_add(1, Relaxed);
+            }
+            return Err(refusal);
+        }
+        // The writer ended without an answer: it may have fallen after its commit.
+        told.await.unwrap_or(Err(SubmitError::Unknown))
     }
-    #[allow(clippy::type_complexity)]
-    pub fn receipt(&self, _id: &CommandId) -> Result<Option<(Receipt, Option<[u8; 32]>)>, ReadError> {
-        Ok(None)
-    }
-    pub fn claim_holder(&self, _claim: &Claim) -> Result<Option<StreamId>, ReadError> {
-        Ok(None)
-    }
-    pub fn read_stream(
-        &self,
-        _stream: &StreamId,
-        _after: Version,
-        _to: Option<Version>,
-    ) -> Result<Vec<Recorded>, ReadError> {
-        Ok(vec![])
-    }
-    pub fn read_log(&self, _after: Position, _limit: usize) -> Result<Vec<Arc<Recorded>>, ReadError> {
-        Ok(vec![])
-    }
-    pub fn read_log_back(&self, _before: Position, _limit: usize) -> Result<Vec<Arc<Recorded>>, ReadError> {
-        Ok(vec![])
-    }
-    pub fn read_entries(&self, _after: Position, _limit: usize) -> Result<Vec<Entry>, ReadError> {
-        Ok(vec![])
-    }
-    pub fn find_tseq(&self, _tenant: &str, _tseq: u64) -> Result<Option<StreamId>, ReadError> {
-        Ok(None)
-    }
-    pub fn position_at(&self, _at: i64) -> Result<Position, ReadError> {
-        Ok(0)
-    }
-    pub fn head(&self) -> Position {
-        0
-    }
-    pub fn head_mark(&self) -> Mark {
-        Mark { ledger_id: Uuid::nil(), position: 0, leaf: [0; 32] }
-    }
-    pub fn watch_head(&self) -> watch::Receiver<Position> {
-        watch::channel(0).1
-    }
-    pub fn mark_at(&self, _position: Position) -> Result<Option<Mark>, ReadError> {
-        Ok(None)
-    }
+
+    /// Whether the log failed: nothing more is accepted, and the process should end.
     pub fn failed(&self) -> bool {
-        false
+        *self.inner().failed.borrow()
     }
+
+    /// Turns true when the log fails.
+    pub fn watch_failed(&self) -> watch::Receiver<bool> {
+        self.inner().failed.subscribe()
+    }
+
+    /// Counts for the metrics page.
     pub fn figures(&self) -> Figures {
-        Figures::default()
+        let inner = self.inner();
+        let head = self.head();
+        inner.counts.figures(head, inner.queue.len(), head.saturating_sub(inner.index.flushed()))
     }
-    pub async fn close(&self) {}
+
+    /// Accepts nothing more, writes what waits, flushes the index and tidies the files.
+    pub async fn close(&self) {
+        let handle = self.handle.clone();
+        // A panic in there has been printed, and there is nobody left to tell.
+        let _ = tokio::task::spawn_blocking(move || handle.end()).await;
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.handle.inner
+    }
+}
+
+impl Threads {
+    fn start(inner: &Arc<Inner>, head: Position, last_at: i64) -> Result<Self, OpenError> {
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        let (flushing, sweeping) = (inner.clone(), inner.clone());
+        let writer = Writer::new(inner.clone(), head, last_at);
+        let flusher = thread("index")
+            .spawn(move || flushing.index.run_flusher(|| flushing.oldest_receipt()))
+            .map_err(OpenError::Thread)?;
+        let sweeper = thread("sweep").spawn(move || sweeping.sweep.run(&sweeping)).map_err(OpenError::Thread)?;
+        let writer = thread("writer").spawn(move || writer.run()).map_err(OpenError::Thread)?;
+        Ok(Self { writer, flusher, sweeper })
+    }
+}
+
+impl Handle {
+    fn end(&self) {
+        self.inner.queue.close();
+        let Some(threads) = lock(&self.threads).take() else { return };
+        // Panics have been printed by the threads themselves.
+        let _ = threads.writer.join();
+        self.inner.index.close_flusher();
+        let _ = threads.flusher.join();
+        self.inner.sweep.close();
+        let _ = threads.sweeper.join();
+        if !*self.inner.failed.borrow() {
+            self.inner.index.tidy();
+            if let Err(fault) = self.inner.log.checkpoint_between() {
+                tracing::warn!(error = &fault as &dyn std::error::Error, "the log could not be checkpointed");
+            }
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Inner {
+    fn fail(&self) {
+        self.failed.send_replace(true);
+        for Queued { answer, .. } in self.queue.abandon() {
+            let _ = answer.send(Err(SubmitError::Stopped));
+        }
+    }
+
+    fn look_at_space(&self) {
+        if let Some(free) = self.folder.as_deref().and_then(sweep::free_bytes) {
+            self.counts.free_bytes.store(free, Relaxed);
+            self.no_space.store(free < self.min_free_bytes, Relaxed);
+        }
+    }
+
+    /// The receipt a unit got when it landed.
+    fn receipt_of(&self, kept: &Kept) -> Result<Receipt, ReadError> {
+        let events = kept.last.saturating_sub(kept.first).saturating_add(1);
+        let rows = self.log.after(kept.first.saturating_sub(1), usize::try_from(events).unwrap_or(usize::MAX))?;
+        Ok(writer::receipt_from(&rows, kept))
+    }
+
+    fn oldest_receipt(&self) -> Option<Position> {
+        self.position_at((self.now)() - RECEIPTS_FOR).ok().filter(|position| *position > 0)
+    }
+
+    fn head_mark(&self) -> Mark {
+        let (position, leaf) = *read(&self.mark);
+        Mark { ledger_id: self.log.origin().id, position, leaf }
+    }
 }

@@ -53,11 +53,8 @@ impl Row {
         out.push_str(&self.metadata);
         let _ = write!(out, r#","origin":"{}.{}","payload":"#, origin.id, origin.epoch_at(self.position));
         out.push_str(&self.payload);
-        let _ = write!(
-            out,
-            r#","position":{},"schema":{},"sealed":{},"stream":"#,
-            self.position, self.schema, self.sealed
-        );
+        let _ =
+            write!(out, r#","position":{},"schema":{},"sealed":{},"stream":"#, self.position, self.schema, self.sealed);
         canonical::write_string(self.stream.as_str(), out);
         out.push_str(r#","tenant":"#);
         canonical::write_string(&self.tenant, out);

@@ -1,0 +1,184 @@
+//! Catching up: the index from the log, at every start and at a rebuild.
+
+use std::collections::HashSet;
+
+use super::{
+    Disk,
+    disk::Standing,
+    layer::{ClaimKey, Head, Kept, Layer},
+};
+use crate::{
+    ClaimChange, ClaimsOf, CommandId, Mark, OpenError, Position, ReadError, StreamId, Vault,
+    ledger::{COMMAND_ID, open_payload, subject_claim},
+    log::{Backend, Row},
+};
+
+/// Rows read at once.
+const PAGE: usize = 1_024;
+/// Events gathered before they are written, and what may stay in memory at the end.
+const FLUSH_EVENTS: u64 = 16_384;
+/// Events between two words about progress.
+const TELL_EVERY: u64 = 262_144;
+
+/// What following needs.
+pub(crate) struct Following<'a> {
+    pub log: &'a Backend,
+    pub vault: &'a Vault,
+    pub claims: &'a ClaimsOf,
+    pub secret: [u8; 32],
+    /// Units before this time are too old for their receipts to be kept, µs.
+    pub receipts_since: i64,
+}
+
+/// Brings the file up to the log's end, rebuilding it if it does not fit. Hands
+/// back the file and what of the end is in memory only.
+pub(crate) fn follow(
+    following: &Following<'_>,
+    disk: Option<Disk>,
+) -> Result<(Option<Disk>, Layer, Position), OpenError> {
+    let Some(disk) = disk else {
+        let (layer, flushed) = following.catch_up(None, 0)?;
+        return Ok((None, layer, flushed));
+    };
+    let from = match disk.standing(&following.secret) {
+        Standing::Empty => Some(0),
+        Standing::Follows(mark) if following.fits(&mark)? => Some(mark.position),
+        Standing::Follows(_) | Standing::Unfit => None,
+    };
+    if let Some(from) = from {
+        match following.catch_up(Some(&disk), from) {
+            Err(fault) if is_damage(&fault) => {}
+            caught_up => return caught_up.map(|(layer, flushed)| (Some(disk), layer, flushed)),
+        }
+    }
+    tracing::warn!("the index does not fit the log: rebuilding it");
+    let disk = disk.restart()?;
+    let (layer, flushed) = following.catch_up(Some(&disk), 0)?;
+    Ok((Some(disk), layer, flushed))
+}
+
+/// Whether the index file may be what is damaged. If it was the log, the rebuild says so again.
+fn is_damage(fault: &OpenError) -> bool {
+    matches!(fault, OpenError::Index(ReadError::Sqlite(_) | ReadError::Damaged { .. }))
+}
+
+impl Following<'_> {
+    fn fits(&self, mark: &Mark) -> Result<bool, ReadError> {
+        if mark.ledger_id != self.log.origin().id {
+            return Ok(false);
+        }
+        let at = self.log.at(&[mark.position])?;
+        Ok(mark.position == 0 || at.first().is_some_and(|row| row.leaf == mark.leaf))
+    }
+
+    fn catch_up(&self, disk: Option<&Disk>, from: Position) -> Result<(Layer, Position), OpenError> {
+        let (mut layer, mut flushed, mut told) = (Layer::default(), from, from);
+        let mut missing = HashSet::new();
+        let mut after = from;
+        loop {
+            let page = self.log.after(after, PAGE)?;
+            for row in &page {
+                match self.apply(&mut layer, disk, row) {
+                    Err(ReadError::KeyMissing { subject }) => {
+                        missing.insert(subject);
+                    }
+                    applied => applied?,
+                }
+                after = row.position;
+            }
+            if after - told >= TELL_EVERY {
+                told = after;
+                tracing::info!(position = after, "the index is catching up");
+            }
+            if let Some(disk) = disk
+                && layer.events >= FLUSH_EVENTS
+                && missing.is_empty()
+            {
+                disk.flush(&layer, self.log.origin().id, &self.secret)?;
+                layer = Layer::default();
+                flushed = after;
+            }
+            if page.len() < PAGE {
+                break;
+            }
+        }
+        match missing.len() {
+            0 => Ok((layer, flushed)),
+            count => Err(OpenError::MissingKeys { missing: count as u64 }),
+        }
+    }
+
+    fn apply(&self, layer: &mut Layer, disk: Option<&Disk>, row: &Row) -> Result<(), ReadError> {
+        let clear = open_payload(row, self.vault)?;
+        let first = match row.version {
+            1 => row.position,
+            _ => first_of(layer, disk, &row.stream)?
+                .ok_or(ReadError::Damaged { position: row.position, what: "its stream has no first event" })?,
+        };
+        layer.grow(&row.stream, Head { first, version: row.version }, row.position);
+        layer.number(&row.tenant, row.tseq, (row.version == 1).then_some(row.position));
+        layer.last = Some((row.position, row.leaf));
+        let changes = (self.claims)(&row.stream, &row.kind, &clear);
+        for change in subject_claim(&clear).into_iter().chain(changes) {
+            match change {
+                ClaimChange::Take { family, name } => {
+                    layer.take(ClaimKey::of(&self.secret, family, &name), family, first);
+                }
+                ClaimChange::Release { family } => release(layer, disk, first, family)?,
+            }
+        }
+        if row.at >= self.receipts_since
+            && let Some(command) = command_of(&row.metadata)
+        {
+            let known = match (layer.receipts.get(&command), disk) {
+                (Some(kept), _) => Some(*kept),
+                (None, Some(disk)) => disk.receipt(&disk.front(), &command)?,
+                (None, None) => None,
+            };
+            let begun = known.unwrap_or(Kept { first: row.position, last: row.position, fingerprint: None });
+            layer.receipts.insert(command, Kept { last: row.position, ..begun });
+        }
+        Ok(())
+    }
+}
+
+fn first_of(layer: &Layer, disk: Option<&Disk>, stream: &StreamId) -> Result<Option<Position>, ReadError> {
+    match (layer.streams.get(stream), disk) {
+        (Some(grown), _) => Ok(Some(grown.head.first)),
+        (None, Some(disk)) => disk.first(&disk.front(), stream),
+        (None, None) => Ok(None),
+    }
+}
+
+fn release(layer: &mut Layer, disk: Option<&Disk>, holder: Position, family: &'static str) -> Result<(), ReadError> {
+    let mut keys = layer.held.get(&(holder, family)).cloned().unwrap_or_default();
+    if let Some(disk) = disk {
+        keys.extend(disk.held(&disk.front(), holder, family)?);
+    }
+    for key in keys {
+        // One that another layer gave away since is not this stream's any more.
+        if layer.claims.get(&key).is_none_or(|holding| holding.holder == Some(holder)) {
+            layer.release(key, family);
+        }
+    }
+    Ok(())
+}
+
+/// The command an event came from, as its metadata says.
+fn command_of(metadata: &str) -> Option<CommandId> {
+    // Most events have none: that is seen without parsing.
+    if !metadata.contains(COMMAND_ID) {
+        return None;
+    }
+    let members: serde_json::Value = serde_json::from_str(metadata).ok()?;
+    let text = members.get(COMMAND_ID)?.as_str()?.as_bytes();
+    let (pairs, rest) = text.as_chunks::<2>();
+    if pairs.len() != 32 || !rest.is_empty() {
+        return None;
+    }
+    let mut id = [0; 32];
+    for (byte, pair) in id.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(CommandId(id))
+}

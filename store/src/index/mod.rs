@@ -1,0 +1,181 @@
+//! The index: versions, claims, receipts and public numbers, following the log.
+//!
+//! Promise: asked after a commit was acknowledged, it answers with that commit.
+//! What is not yet on disk is in memory: the active layer, which only the writer
+//! changes, and at most one sealed layer, which a thread of its own flushes.
+//! Who asks looks at active, sealed and disk in that order, and a layer leaves
+//! memory only after it is on disk, so nothing falls between.
+
+mod disk;
+mod flush;
+mod follow;
+mod layer;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, RwLock},
+    time::Instant,
+};
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+pub(crate) use disk::Disk;
+pub(crate) use flush::Flusher;
+pub(crate) use follow::{Following, follow};
+pub(crate) use layer::{ClaimKey, Head, Holding, Kept, Layer};
+
+use crate::{
+    CommandId, Position, ReadError, StreamId, Version,
+    locks::{read, write},
+};
+
+pub(crate) struct Index {
+    pub ledger: Uuid,
+    pub secret: [u8; 32],
+    active: RwLock<Layer>,
+    sealed: RwLock<Option<Arc<Layer>>>,
+    disk: Option<Disk>,
+    flusher: Flusher,
+}
+
+/// Who asks: the thread that checks units has a connection of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    Writer,
+    Anybody,
+}
+
+impl Index {
+    /// Over a file that follows up to `flushed` already, or in memory.
+    pub(crate) fn new(ledger: Uuid, secret: [u8; 32], disk: Option<Disk>, memory: Layer, flushed: Position) -> Self {
+        Self {
+            ledger,
+            secret,
+            active: RwLock::new(memory),
+            sealed: RwLock::default(),
+            disk,
+            flusher: Flusher::new(flushed, Instant::now()),
+        }
+    }
+
+    /// Looks in the layers, newest first, then on disk.
+    fn find<T>(
+        &self,
+        asker: Asker,
+        in_layer: impl Fn(&Layer) -> Option<T>,
+        on_disk: impl FnOnce(&Disk, &Connection) -> Result<T, ReadError>,
+        absent: T,
+    ) -> Result<T, ReadError> {
+        if let Some(found) = in_layer(&read(&self.active)) {
+            return Ok(found);
+        }
+        if let Some(found) = read(&self.sealed).as_deref().and_then(&in_layer) {
+            return Ok(found);
+        }
+        match &self.disk {
+            None => Ok(absent),
+            Some(disk) if asker == Asker::Writer => on_disk(disk, &disk.front()),
+            Some(disk) => on_disk(disk, &disk.reader()),
+        }
+    }
+
+    pub(crate) fn head(&self, asker: Asker, stream: &StreamId) -> Result<Option<Head>, ReadError> {
+        self.find(
+            asker,
+            |layer| layer.streams.get(stream).map(|grown| Some(grown.head)),
+            |disk, on| disk.head(on, stream),
+            None,
+        )
+    }
+
+    /// By the first position of the holding stream.
+    pub(crate) fn holder(&self, asker: Asker, key: &ClaimKey) -> Result<Option<Position>, ReadError> {
+        self.find(
+            asker,
+            |layer| layer.claims.get(key).map(|holding| holding.holder),
+            |disk, on| disk.holder(on, key),
+            None,
+        )
+    }
+
+    pub(crate) fn receipt(&self, asker: Asker, command: &CommandId) -> Result<Option<Kept>, ReadError> {
+        self.find(
+            asker,
+            |layer| layer.receipts.get(command).copied().map(Some),
+            |disk, on| disk.receipt(on, command),
+            None,
+        )
+    }
+
+    /// The last number given in a tenant; 0 if none.
+    pub(crate) fn tenant(&self, asker: Asker, tenant: &str) -> Result<u64, ReadError> {
+        self.find(
+            asker,
+            |layer| layer.tenants.get(tenant).map(|numbered| numbered.last),
+            |disk, on| disk.tenant(on, tenant),
+            0,
+        )
+    }
+
+    /// Where the stream begins whose first event has this number.
+    pub(crate) fn created(&self, tenant: &str, tseq: u64) -> Result<Option<Position>, ReadError> {
+        self.find(
+            Asker::Anybody,
+            |layer| layer.created(tenant, tseq).map(Some),
+            |disk, on| disk.created(on, tenant, tseq),
+            None,
+        )
+    }
+
+    /// What a stream may hold in a family; the caller checks each with `holder`.
+    pub(crate) fn held(&self, holder: Position, family: &'static str) -> Result<Vec<ClaimKey>, ReadError> {
+        let mut keys: Vec<ClaimKey> = Vec::new();
+        let known = (holder, family);
+        keys.extend(read(&self.active).held.get(&known).into_iter().flatten());
+        if let Some(sealed) = read(&self.sealed).as_deref() {
+            keys.extend(sealed.held.get(&known).into_iter().flatten());
+        }
+        if let Some(disk) = &self.disk {
+            keys.extend(disk.held(&disk.front(), holder, family)?);
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys)
+    }
+
+    /// Positions of a stream's events with versions in (after, to], by version.
+    pub(crate) fn versions(
+        &self,
+        stream: &StreamId,
+        after: Version,
+        to: Version,
+    ) -> Result<BTreeMap<Version, Position>, ReadError> {
+        let mut found = BTreeMap::new();
+        let mut whole = false;
+        let mut note = |layer: &Layer| {
+            if let Some(grown) = layer.streams.get(stream) {
+                whole |= grown.created;
+                let first = grown.created.then_some((1, grown.head.first));
+                let wanted = first.into_iter().chain(grown.later.iter().copied());
+                found.extend(wanted.filter(|(version, _)| *version > after && *version <= to));
+            }
+        };
+        note(&read(&self.active));
+        if let Some(sealed) = read(&self.sealed).as_deref() {
+            note(sealed);
+        }
+        if let (false, Some(disk)) = (whole, &self.disk) {
+            let on = disk.reader();
+            if let Some(first) = disk.first(&on, stream)? {
+                found.extend(disk.versions(&on, first, after, to)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes over what a commit added. Only the writer calls it.
+    pub(crate) fn commit(&self, batch: Layer) {
+        write(&self.active).merge(batch);
+    }
+}

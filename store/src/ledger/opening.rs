@@ -1,0 +1,69 @@
+//! From stored rows to events in clear.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::prepare::PERSONAL;
+use crate::{
+    ReadError, Recorded, Vault, VaultError,
+    log::{Row, subject_of},
+    vault::{Header, Opened},
+};
+
+/// The payload of a row, its personal member opened or said to be erased.
+pub(crate) fn open_payload(row: &Row, vault: &Vault) -> Result<Value, ReadError> {
+    let damaged = |what| ReadError::Damaged { position: row.position, what };
+    let mut payload: Value = serde_json::from_str(&row.payload).map_err(|_| damaged("its payload is no JSON"))?;
+    if !row.sealed {
+        return Ok(payload);
+    }
+    let subject = subject_of(&payload).ok_or(damaged("it is sealed for nobody"))?;
+    let sealed = payload.get(PERSONAL).and_then(Value::as_str).ok_or(damaged("its sealed member is missing"))?;
+    let header = Header {
+        event_id: row.event_id,
+        stream: row.stream.as_str(),
+        version: row.version,
+        kind: &row.kind,
+        schema: row.schema,
+    };
+    let personal = match vault.unseal(subject, &header, sealed) {
+        Ok(Opened::Clear(text)) => {
+            serde_json::from_slice(&text).map_err(|_| damaged("its sealed member is no JSON"))?
+        }
+        Ok(Opened::Erased) => json!({"erased": true}),
+        Err(VaultError::Missing { subject }) => return Err(ReadError::KeyMissing { subject }),
+        Err(VaultError::Tampered) => return Err(damaged("its sealed member does not open")),
+        Err(fault) => return Err(fault.into()),
+    };
+    if let Some(member) = payload.get_mut(PERSONAL) {
+        *member = personal;
+    }
+    Ok(payload)
+}
+
+/// A row, opened.
+pub(crate) fn open_row(row: Row, vault: &Vault) -> Result<Recorded, ReadError> {
+    let payload = open_payload(&row, vault)?;
+    let metadata = serde_json::from_str(&row.metadata)
+        .map_err(|_| ReadError::Damaged { position: row.position, what: "its metadata is no map of strings" })?;
+    Ok(recorded(row, payload, metadata))
+}
+
+/// A row with its clear parts at hand.
+pub(super) fn recorded(row: Row, payload: Value, metadata: BTreeMap<String, String>) -> Recorded {
+    Recorded {
+        position: row.position,
+        tseq: row.tseq,
+        tenant: row.tenant,
+        stream: row.stream,
+        version: row.version,
+        event_id: row.event_id,
+        kind: row.kind,
+        schema: row.schema,
+        at: row.at,
+        payload,
+        metadata,
+        leaf: row.leaf,
+    }
+}

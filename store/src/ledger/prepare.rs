@@ -1,0 +1,224 @@
+//! Everything about a unit that needs no order: done on the caller's task,
+//! before the queue, so that the writer only checks, numbers and writes.
+//!
+//! After this step a personal member exists sealed (for the log) and in clear
+//! (for the followers' memory), and claims are keys; no name stands in them.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    Append, Claim, ClaimChange, ClaimsOf, CommandId, Lane, NewEvent, SUBJECT_FAMILY, StreamId, SubmitError, Unit,
+    Vault, Version, canonical,
+    index::ClaimKey,
+    log::subject_of,
+    vault::{Header, hex},
+};
+
+/// Bytes of one unit.
+const UNIT_BYTES: usize = 800 * 1024;
+/// Bytes of one entry, as it is hashed.
+const ENTRY_BYTES: usize = 60_000;
+/// What an entry needs besides its texts: names of members, numbers, origin.
+const ENTRY_FRAME: usize = 360;
+/// What a unit and an event cost in the queue besides their texts.
+const OVERHEAD: usize = 128;
+/// The metadata member that holds the command id, in hex.
+pub(crate) const COMMAND_ID: &str = "command_id";
+
+/// A unit as the writer wants it.
+pub(super) struct Prepared {
+    pub tenant: String,
+    pub command_id: Option<CommandId>,
+    pub fingerprint: Option<[u8; 32]>,
+    pub guards: Vec<(StreamId, Version)>,
+    pub claim_guards: Vec<(Claim, ClaimKey, Option<StreamId>)>,
+    pub appends: Vec<PreparedAppend>,
+    pub lane: Lane,
+    pub bytes: usize,
+}
+
+pub(super) struct PreparedAppend {
+    pub stream: StreamId,
+    pub expected: Version,
+    pub events: Vec<PreparedEvent>,
+}
+
+pub(super) struct PreparedEvent {
+    pub id: Uuid,
+    pub kind: String,
+    pub schema: u32,
+    pub payload_text: String,
+    pub metadata_text: String,
+    pub sealed: bool,
+    pub clear: Value,
+    pub metadata: BTreeMap<String, String>,
+    pub claims: Vec<KeyedChange>,
+}
+
+/// A claim change as the index knows it.
+pub(super) enum KeyedChange {
+    Take { key: ClaimKey, claim: Claim },
+    Release { family: &'static str },
+}
+
+/// What preparing needs.
+pub(super) struct Preparing<'a> {
+    pub vault: &'a Vault,
+    pub claims: &'a ClaimsOf,
+    pub secret: &'a [u8; 32],
+}
+
+impl Preparing<'_> {
+    pub(super) fn prepare(&self, unit: Unit) -> Result<Prepared, SubmitError> {
+        check_form(&unit)?;
+        let mut bytes = OVERHEAD;
+        let mut appends = Vec::with_capacity(unit.appends.len());
+        for append in unit.appends {
+            appends.push(self.append(append, unit.command_id, &mut bytes)?);
+        }
+        let claim_guards = unit
+            .claim_guards
+            .into_iter()
+            .map(|(claim, holder)| (self.key(&claim), claim, holder))
+            .map(|(key, claim, holder)| (claim, key, holder))
+            .collect();
+        Ok(Prepared {
+            tenant: unit.tenant,
+            command_id: unit.command_id,
+            fingerprint: unit.fingerprint,
+            guards: unit.guards,
+            claim_guards,
+            appends,
+            lane: unit.lane,
+            bytes,
+        })
+    }
+
+    fn append(
+        &self,
+        append: Append,
+        command: Option<CommandId>,
+        bytes: &mut usize,
+    ) -> Result<PreparedAppend, SubmitError> {
+        let Append { stream, expected, events } = append;
+        let mut prepared = Vec::with_capacity(events.len());
+        for (event, version) in events.into_iter().zip(expected + 1..) {
+            let event = self.event(event, &stream, version, command)?;
+            *bytes += event.payload_text.len() + event.metadata_text.len() + OVERHEAD;
+            if *bytes > UNIT_BYTES {
+                return Err(SubmitError::TooLarge);
+            }
+            prepared.push(event);
+        }
+        Ok(PreparedAppend { stream, expected, events: prepared })
+    }
+
+    fn event(
+        &self,
+        event: NewEvent,
+        stream: &StreamId,
+        version: Version,
+        command: Option<CommandId>,
+    ) -> Result<PreparedEvent, SubmitError> {
+        let NewEvent { id, kind, schema, payload, mut metadata } = event;
+        if metadata.contains_key(COMMAND_ID) {
+            return Err(SubmitError::Malformed("metadata holds a command id of its own"));
+        }
+        if let Some(command) = command {
+            metadata.insert(COMMAND_ID.to_owned(), hex(&command.0));
+        }
+        let mut metadata_text = String::with_capacity(160);
+        canonical::write_strings(&metadata, &mut metadata_text);
+        let header = Header { event_id: id, stream: stream.as_str(), version, kind: &kind, schema };
+        let (payload_text, sealed) = self.seal(&payload, &header)?;
+        let texts = payload_text.len() + metadata_text.len() + 2 * stream.as_str().len() + kind.len();
+        if texts + ENTRY_FRAME > ENTRY_BYTES {
+            return Err(SubmitError::TooLarge);
+        }
+        let claims = self.claims_of(stream, &kind, &payload)?;
+        Ok(PreparedEvent { id, kind, schema, payload_text, metadata_text, sealed, clear: payload, metadata, claims })
+    }
+
+    /// The payload's canonical text, its personal member sealed.
+    fn seal(&self, payload: &Value, header: &Header<'_>) -> Result<(String, bool), SubmitError> {
+        let refuse = |refused: canonical::Refused| SubmitError::Malformed(refused.reason());
+        let mut text = String::with_capacity(512);
+        let object = payload.as_object().ok_or(SubmitError::Malformed("a payload is not an object"))?;
+        match object.get(PERSONAL) {
+            None | Some(Value::Null) => {
+                canonical::write(payload, &mut text).map_err(refuse)?;
+                Ok((text, false))
+            }
+            Some(personal @ Value::Object(_)) => {
+                let subject =
+                    subject_of(payload).ok_or(SubmitError::Malformed("a personal member without a subject"))?;
+                let mut clear = zeroize::Zeroizing::new(String::with_capacity(256));
+                canonical::write(personal, &mut clear).map_err(refuse)?;
+                let sealed = self.vault.seal(subject, header, clear.as_bytes())?;
+                canonical::write_with(object, PERSONAL, &sealed, &mut text).map_err(refuse)?;
+                Ok((text, true))
+            }
+            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+                Err(SubmitError::Malformed("a personal member is not an object"))
+            }
+        }
+    }
+
+    fn claims_of(&self, stream: &StreamId, kind: &str, payload: &Value) -> Result<Vec<KeyedChange>, SubmitError> {
+        let subject = subject_claim(payload);
+        if subject.is_some() {
+            self.check_commitment(payload)?;
+        }
+        let changes = subject.into_iter().chain((self.claims)(stream, kind, payload));
+        Ok(changes
+            .map(|change| match change {
+                ClaimChange::Take { family, name } => {
+                    let claim = Claim { family, name };
+                    KeyedChange::Take { key: self.key(&claim), claim }
+                }
+                ClaimChange::Release { family } => KeyedChange::Release { family },
+            })
+            .collect())
+    }
+
+    fn check_commitment(&self, payload: &Value) -> Result<(), SubmitError> {
+        let commitment = payload[SUBJECT]["commitment"].as_str().unwrap_or_default();
+        let subject = subject_of(payload).ok_or(SubmitError::Malformed("a commitment without a subject"))?;
+        Ok(self.vault.check(subject, commitment)?)
+    }
+
+    fn key(&self, claim: &Claim) -> ClaimKey {
+        ClaimKey::of(self.secret, claim.family, &claim.name)
+    }
+}
+
+/// The member that is sealed.
+pub(super) const PERSONAL: &str = "personal";
+/// The member that names whose it is.
+const SUBJECT: &str = "subject";
+
+/// The claim of an event that commits to a subject's key: it is the first to name the subject.
+pub(crate) fn subject_claim(payload: &Value) -> Option<ClaimChange> {
+    payload.get(SUBJECT)?.get("commitment")?;
+    let name = subject_of(payload)?.to_string();
+    Some(ClaimChange::Take { family: SUBJECT_FAMILY, name })
+}
+
+fn check_form(unit: &Unit) -> Result<(), SubmitError> {
+    let mut streams = HashSet::with_capacity(unit.appends.len());
+    for append in &unit.appends {
+        if append.events.is_empty() {
+            return Err(SubmitError::Malformed("an append without events"));
+        }
+        if !streams.insert(&append.stream) {
+            return Err(SubmitError::Malformed("two appends to one stream"));
+        }
+        if append.stream.tenant() != unit.tenant {
+            return Err(SubmitError::Malformed("an append to another tenant's stream"));
+        }
+    }
+    Ok(())
+}
