@@ -124,7 +124,7 @@ fn settle(connection: &Connection, path: &Path, format: &Format) -> Result<(), O
 }
 
 /// True if the file is to be made. Reads the header without SQLite, which would write beside it.
-fn check_header(path: &Path, format: &Format) -> Result<bool, OpenError> {
+pub(crate) fn check_header(path: &Path, format: &Format) -> Result<bool, OpenError> {
     let file = path.to_owned();
     let mut header = Vec::with_capacity(HEADER);
     match File::open(path) {

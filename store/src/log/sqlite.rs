@@ -90,12 +90,25 @@ impl SqliteLog {
         let path = folder.join(FILE);
         let writer = sqlite::open_writer(&path, &FORMAT)?;
         let wrap = |source| OpenError::Sqlite { file: path.clone(), source };
+        let fresh = Uuid::new_v4().to_string();
+        writer.execute("INSERT OR IGNORE INTO meta VALUES ('ledger_id', ?1)", [fresh]).map_err(wrap)?;
         let origin = read_origin(&writer, &path)?;
         let sweeper = sqlite::open_writer(&path, &FORMAT)?;
         sweeper.busy_timeout(std::time::Duration::ZERO).map_err(wrap)?;
         let readers = Readers::open(&path, READERS)?;
         let inserts = [insert(1), insert(ROWS_AT_ONCE)];
         Ok(Self { origin, writer: Mutex::new(writer), sweeper: Mutex::new(sweeper), readers, inserts })
+    }
+
+    /// Opens a log that is only to be read, and may be in use. Appending to it fails.
+    pub(crate) fn open_to_read(folder: &Path) -> Result<Self, OpenError> {
+        let path = folder.join(FILE);
+        sqlite::check_header(&path, &FORMAT)?;
+        let reader = sqlite::open_reader(&path)?;
+        let origin = read_origin(&reader, &path)?;
+        let sweeper = Mutex::new(sqlite::open_reader(&path)?);
+        let readers = Readers::open(&path, 1)?;
+        Ok(Self { origin, writer: Mutex::new(reader), sweeper, readers, inserts: [insert(1), insert(ROWS_AT_ONCE)] })
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -252,11 +265,9 @@ pub(crate) fn decode(row: &rusqlite::Row<'_>) -> Result<Row, rusqlite::Error> {
     })
 }
 
-/// The ledger's id and epochs; the id is drawn when the file is new.
+/// The ledger's id and epochs.
 fn read_origin(writer: &Connection, path: &Path) -> Result<Origin, OpenError> {
     let wrap = |source| OpenError::Sqlite { file: path.to_owned(), source };
-    let fresh = Uuid::new_v4().to_string();
-    writer.execute("INSERT OR IGNORE INTO meta VALUES ('ledger_id', ?1)", [fresh]).map_err(wrap)?;
     let meta = |name: &str| {
         writer.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get::<_, String>(0)).map_err(wrap)
     };

@@ -1,10 +1,20 @@
-//! Kept state: a small ordered key-value store.
+//! Kept state: a small ordered key-value store for what is neither event nor
+//! view: digests, sessions, limit windows, outbox rows.
+//!
+//! Promise: `commit` returns after its changes are on disk, all or none;
+//! `commit_later` is seen by reads at once and on disk within a second, or with
+//! the next commit. Keys are ordered by their bytes.
 
-use std::path::PathBuf;
+mod memory;
+mod sqlite;
+
+use std::{path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
 use crate::OpenError;
+use memory::MemoryState;
+use sqlite::SqliteState;
 
 /// Where the state lies.
 #[derive(Clone, Debug)]
@@ -16,70 +26,150 @@ pub enum StateOptions {
     },
 }
 
-/// Why state could not be read or changed.
+/// Why state could not be read or changed. After everything but `Unknown` nothing of the batch is there.
 #[derive(Debug, Error)]
 pub enum StateError {
     #[error("the state database failed")]
     Sqlite(#[from] rusqlite::Error),
     #[error("the state does not open")]
     Open(#[source] Box<OpenError>),
-    #[error("{space}/{key} is not what was expected")]
+    /// A check of the batch failed.
+    #[error("an entry of {space} is not what was expected")]
     Changed { space: String, key: String },
     #[error("the queue of changes is full")]
     Busy,
     #[error("no space left for the state")]
     DiskFull,
-    #[error("the change may or may not have landed")]
+    #[error("it is unknown whether the change landed")]
     Unknown,
-    #[error("the state is closed or has failed")]
+    #[error("the state does not accept changes any more")]
     Stopped,
 }
 
-/// Changes that land together.
+impl From<OpenError> for StateError {
+    fn from(fault: OpenError) -> Self {
+        StateError::Open(Box::new(fault))
+    }
+}
+
+/// A place in the state.
+pub(crate) type Place = (String, String);
+
+/// Changes that land together, if every check holds.
 #[derive(Clone, Debug, Default)]
-pub struct Batch {}
+pub struct Batch {
+    checks: Vec<(Place, Option<Vec<u8>>)>,
+    /// In the order given; a later one wins.
+    changes: Vec<(Place, Option<Vec<u8>>)>,
+}
 
 impl Batch {
     pub fn new() -> Batch {
         Batch::default()
     }
-    pub fn put(self, _space: &str, _key: &str, _value: Vec<u8>) -> Batch {
+
+    pub fn put(mut self, space: &str, key: &str, value: Vec<u8>) -> Batch {
+        self.changes.push(((space.to_owned(), key.to_owned()), Some(value)));
         self
     }
-    pub fn delete(self, _space: &str, _key: &str) -> Batch {
+
+    pub fn delete(mut self, space: &str, key: &str) -> Batch {
+        self.changes.push(((space.to_owned(), key.to_owned()), None));
         self
     }
-    pub fn expect(self, _space: &str, _key: &str, _value: Option<Vec<u8>>) -> Batch {
+
+    /// The batch lands only if this is there before it; none: only if nothing is.
+    pub fn expect(mut self, space: &str, key: &str, value: Option<Vec<u8>>) -> Batch {
+        self.checks.push(((space.to_owned(), key.to_owned()), value));
         self
+    }
+
+    /// Whether it neither checks nor changes anything.
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.changes.is_empty()
     }
 }
 
 /// The state. Cheap to clone.
 #[derive(Clone)]
-pub struct State {}
+pub struct State {
+    backend: Arc<Backend>,
+}
+
+enum Backend {
+    Memory(MemoryState),
+    Sqlite(SqliteState),
+}
 
 impl State {
-    pub fn open(_options: StateOptions) -> Result<State, StateError> {
-        Ok(State {})
+    /// Opens the state, making the file if there is none.
+    pub fn open(options: StateOptions) -> Result<State, StateError> {
+        let backend = match options {
+            StateOptions::Memory => Backend::Memory(MemoryState::default()),
+            StateOptions::Sqlite { path } => Backend::Sqlite(SqliteState::open(&path)?),
+        };
+        Ok(State { backend: Arc::new(backend) })
     }
-    pub fn get(&self, _space: &str, _key: &str) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(None)
+
+    pub fn get(&self, space: &str, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        match &*self.backend {
+            Backend::Memory(state) => Ok(state.get(space, key)),
+            Backend::Sqlite(state) => state.get(space, key),
+        }
     }
+
+    /// Entries of a space whose key begins with `prefix` and is greater than `after`,
+    /// ascending by key, at most `limit`.
     pub fn scan(
         &self,
-        _space: &str,
-        _prefix: &str,
-        _after: Option<&str>,
-        _limit: usize,
+        space: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
     ) -> Result<Vec<(String, Vec<u8>)>, StateError> {
-        Ok(vec![])
+        match &*self.backend {
+            Backend::Memory(state) => Ok(state.scan(space, prefix, after, limit)),
+            Backend::Sqlite(state) => state.scan(space, prefix, after, limit),
+        }
     }
-    pub fn count(&self, _space: &str) -> Result<u64, StateError> {
-        Ok(0)
+
+    /// Entries of a space. Takes time with their number.
+    pub fn count(&self, space: &str) -> Result<u64, StateError> {
+        match &*self.backend {
+            Backend::Memory(state) => Ok(state.count(space)),
+            Backend::Sqlite(state) => state.count(space),
+        }
     }
-    pub async fn commit(&self, _batch: Batch) -> Result<(), StateError> {
-        Ok(())
+
+    /// Changes everything in the batch durably, or nothing.
+    pub async fn commit(&self, batch: Batch) -> Result<(), StateError> {
+        match &*self.backend {
+            Backend::Memory(state) => state.commit(batch),
+            Backend::Sqlite(state) => state.commit(batch).await,
+        }
     }
-    pub fn commit_later(&self, _batch: Batch) {}
-    pub async fn close(&self) {}
+
+    /// Changes what the batch says, seen at once, on disk a little later: for what may be
+    /// lost in a crash. Checks have no place in it: a batch with any is dropped and logged.
+    pub fn commit_later(&self, batch: Batch) {
+        if !batch.checks.is_empty() {
+            tracing::error!("a batch with checks was given to commit_later and dropped");
+            return;
+        }
+        match &*self.backend {
+            Backend::Memory(state) => state.apply(batch.changes),
+            Backend::Sqlite(state) => state.commit_later(batch.changes),
+        }
+    }
+
+    /// Writes what waits and tidies the file; nothing is accepted afterwards.
+    pub async fn close(&self) {
+        let backend = self.backend.clone();
+        let end = move || match &*backend {
+            Backend::Memory(_) => {}
+            Backend::Sqlite(state) => state.end(),
+        };
+        // A panic in there has been printed, and there is nobody left to tell.
+        let _ = tokio::task::spawn_blocking(end).await;
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
     sqlite::{self, Format},
 };
 
-pub(crate) const FORMAT: Format = Format {
+const FORMAT: Format = Format {
     kind: 3,
     version: 1,
     schema: "
