@@ -1,1 +1,24 @@
-//! projections
+//! Projections: from events to rows, what people list, count and look up.
+//!
+//! Promise: a view is a pure fold of the log. Rows and progress are written in
+//! one transaction, so a view is always exactly the log up to its progress; it
+//! can be deleted at any time and comes back equal. A query waits, bounded, for
+//! the views it uses to reach the head of its arrival, and is never stale.
+//!
+//! Views know nothing of HTTP or delivery, and folding one has no effects.
+
+mod error;
+mod fields;
+pub mod limits;
+mod page;
+mod rows;
+mod views;
+
+pub use error::ViewsError;
+pub use fields::{EMPLOYEE_FIELDS, Field, FieldKind, INTEGRATION_FIELDS, NOTIFICATION_FIELDS};
+pub use page::{InvitationQuery, InviteQuery, InviteSort, ListQuery, Page};
+pub use rows::{
+    ApplicationRow, EmployeeRow, IntegrationRow, InvitationRow, MemberRow, NotificationRow, OrganizationRow, TenantRow,
+    UserRow,
+};
+pub use views::{Views, ViewsOptions};

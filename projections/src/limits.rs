@@ -1,0 +1,43 @@
+//! Every bound of this room, by name.
+
+use std::time::Duration;
+
+/// How long a query waits for its views to reach the head of its arrival.
+pub const READ_WAIT: Duration = Duration::from_secs(2);
+/// Rows of one page at most; larger sizes are cut to it.
+pub const MAX_PAGE: u64 = 1_000;
+/// Values of one filter that names several.
+pub const MAX_FILTER_VALUES: usize = 100;
+/// Rows one sweep may ask for.
+pub const MAX_DUE: usize = 10_000;
+
+/// Events folded in one transaction at most.
+pub(crate) const TAKE: usize = 2_048;
+/// Further behind than this, the log is read ahead on another thread.
+pub(crate) const READ_AHEAD_FROM: u64 = 8_192;
+/// Blocks of events read ahead and not folded yet.
+pub(crate) const READ_AHEAD: usize = 2;
+/// How long the projector rests after a fault of the disk or the log before it tries again.
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(500);
+/// A rebuilt file this close to the head is swapped in; the rest is folded while queries wait.
+pub(crate) const SWAP_WITHIN: u64 = 1_024;
+
+/// Connections that answer queries; as many queries run at once, others wait their turn.
+pub(crate) const READERS: usize = 4;
+/// Page cache of the writing connection, KiB.
+pub(crate) const WRITER_CACHE_KIB: u32 = 16 * 1_024;
+/// Page cache of one reading connection, KiB.
+pub(crate) const READER_CACHE_KIB: u32 = 4 * 1_024;
+/// Statements kept prepared per connection.
+pub(crate) const STATEMENTS: usize = 96;
+/// Pages in the write-ahead log before it is carried over.
+pub(crate) const CHECKPOINT_PAGES: u32 = 4_096;
+/// Bytes a write-ahead log is cut back to.
+pub(crate) const WAL_BYTES: u32 = 64 * 1_024 * 1_024;
+/// How long a connection waits for another one's lock.
+pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// Rank nodes the writer keeps between transactions.
+pub(crate) const NODES_KEPT: usize = 2_048;
+/// Scope numbers the writer keeps between transactions.
+pub(crate) const SCOPES_KEPT: usize = 16_384;
