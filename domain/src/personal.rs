@@ -15,6 +15,7 @@ pub enum Text {
 pub const TEXTS: &[(&str, &str, Text)] = &[
     ("invitation", "personal", Text::Sealed),
     ("invitation", "kind", Text::Clear("enumerated")),
+    ("invitation", "public_id", Text::Clear("a UUID: no room for words")),
     ("invitation", "target", Text::Clear("id")),
     ("invitation", "role", Text::Clear("enumerated")),
     ("invitation", "invited_by", Text::Clear("id of an actor")),

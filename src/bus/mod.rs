@@ -1,0 +1,251 @@
+//! The command bus over the ledger: load, decide, commit one unit, or again.
+//!
+//! Promise: when [`Bus::run`] answers, what it says is durable, and it was
+//! still true at the head of the log: a decision that wrote nothing, a refusal
+//! included, is checked at the commit point like one that wrote. A use case
+//! runs on a task of its own, so that a client that hangs up cannot cut it in
+//! half.
+
+mod cache;
+mod event_store;
+mod mail_board;
+mod outcomes;
+mod record;
+mod unit;
+
+use async_trait::async_trait;
+use cache::Cache;
+use domain::bus::{Claim, Job, MailRef, MailResult, Peek, Record, Runner};
+use domain::{Channel, Clock, Context, Failure, Refusal, Root, TenantName, Timestamp, Unavailable};
+use identity::Secrets;
+use mail_board::MailBoard;
+use outcomes::Outcomes;
+use rand::Rng;
+use record::LedgerRecord;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{CommandId, Ledger, Receipt, State, StreamId, SubmitError, Vault};
+use unit::LedgerUnit;
+use uuid::Uuid;
+
+/// How often a use case runs when what it read keeps moving.
+pub const MAX_ATTEMPTS: u32 = 6;
+/// The longest pause before trying again; the pause is random.
+const MAX_PAUSE: Duration = Duration::from_millis(8);
+/// What a caller is told to wait when attempts are used up.
+const RETRY_AFTER_S: u64 = 1;
+/// The metadata member that says a unit answered with a refusal.
+const REFUSAL: &str = "refusal";
+
+/// What the bus is made of.
+pub struct BusParts {
+    pub ledger: Ledger,
+    pub vault: Vault,
+    pub state: State,
+    pub secrets: Secrets,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// [`Runner`] over the ledger. Cheap to clone.
+#[derive(Clone)]
+pub struct Bus {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    ledger: Ledger,
+    vault: Vault,
+    secrets: Secrets,
+    clock: Arc<dyn Clock>,
+    cache: Cache,
+    mails: MailBoard,
+    outcomes: Outcomes,
+}
+
+impl Bus {
+    #[must_use]
+    pub fn new(parts: BusParts) -> Self {
+        let BusParts { ledger, vault, state, secrets, clock } = parts;
+        let (cache, mails, outcomes) = (Cache::default(), MailBoard::default(), Outcomes::new(state));
+        Self { inner: Arc::new(Inner { ledger, vault, secrets, clock, cache, mails, outcomes }) }
+    }
+}
+
+/// The stream of an aggregate.
+fn stream_of<A: Root>(tenant: &TenantName, id: Uuid) -> StreamId {
+    StreamId::new(&format!("{}-{tenant}/{id}", A::TYPE))
+}
+
+/// The aggregate id in a stream's name.
+fn id_in(stream: &StreamId) -> Option<Uuid> {
+    stream.aggregate_id().rsplit_once('/').and_then(|(_, id)| Uuid::parse_str(id).ok())
+}
+
+/// How one try to commit ended.
+enum Tried {
+    Done(LedgerRecord),
+    /// Something read moved meanwhile.
+    Moved,
+}
+
+impl Inner {
+    async fn run_to_end(self: &Arc<Self>, context: Context, job: Arc<dyn Job>) -> Result<LedgerRecord, Failure> {
+        let command = context.idempotency.as_ref().map(|key| {
+            let principal = context.actor.to_string();
+            CommandId(self.secrets.command_id(&context.tenant, &principal, key.operation, &key.key))
+        });
+        if let Some(command) = command
+            && let Some(answer) = self.answered_before(&context, command)?
+        {
+            return answer;
+        }
+        for attempt in 1..=MAX_ATTEMPTS {
+            match self.try_once(&context, command, &job).await? {
+                Tried::Done(record) => return Ok(record),
+                Tried::Moved if attempt == MAX_ATTEMPTS => break,
+                Tried::Moved => {
+                    let pause = MAX_PAUSE.mul_f64(rand::thread_rng().r#gen::<f64>() * f64::from(attempt) / f64::from(MAX_ATTEMPTS));
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+        Err(Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into())
+    }
+
+    /// The answer kept under this `Idempotency-Key`, if there is one.
+    #[expect(clippy::type_complexity, reason = "an answer is itself a result: definite refusals are kept too")]
+    fn answered_before(self: &Arc<Self>, context: &Context, command: CommandId) -> Result<Option<Result<LedgerRecord, Failure>>, Failure> {
+        let fingerprint = context.idempotency.as_ref().map(|key| key.fingerprint);
+        if let Some((receipt, known)) = self.ledger.receipt(&command).map_err(Failure::internal)? {
+            if known.is_some() && known != fingerprint {
+                return Err(Failure::KeyReused);
+            }
+            return self.replay(context, &receipt).map(Some);
+        }
+        match self.outcomes.find(&command, fingerprint, self.clock.now())? {
+            None => Ok(None),
+            Some(outcomes::Kept::Refused(refusal)) => Ok(Some(Err(refusal.into()))),
+            Some(outcomes::Kept::Read(streams)) => Ok(Some(Ok(LedgerRecord::at_versions(self, &context.tenant, streams, false)))),
+        }
+    }
+
+    /// The answer that a landed unit gave.
+    fn replay(self: &Arc<Self>, context: &Context, receipt: &Receipt) -> Result<Result<LedgerRecord, Failure>, Failure> {
+        if let Some(refusal) = self.refusal_in(receipt)? {
+            return Ok(Err(refusal.into()));
+        }
+        let streams = receipt.streams.iter().map(|s| (s.stream.clone(), s.version)).collect();
+        Ok(Ok(LedgerRecord::at_versions(self, &context.tenant, streams, true)))
+    }
+
+    fn refusal_in(&self, receipt: &Receipt) -> Result<Option<Refusal>, Failure> {
+        let events = self.ledger.read_log(receipt.first.saturating_sub(1), 1).map_err(Failure::internal)?;
+        let text = events.first().and_then(|e| e.metadata.get(REFUSAL).cloned());
+        text.map(|t| serde_json::from_str(&t).map_err(Failure::internal)).transpose()
+    }
+
+    async fn try_once(self: &Arc<Self>, context: &Context, command: Option<CommandId>, job: &Arc<dyn Job>) -> Result<Tried, Failure> {
+        let mut unit = LedgerUnit::new(self.clone(), context.clone());
+        let refusal = match job.run(&mut unit).await {
+            Ok(()) => None,
+            Err(Failure::Refused(refusal)) => Some(refusal),
+            Err(other) => return Err(other),
+        };
+        // A refusal that is not to be remembered drops what was staged before it.
+        if refusal.is_some() && !unit.remembers_refusal() {
+            unit.forget_staged();
+        }
+        let draft = unit.draft(command, refusal.as_ref());
+        let writes = !draft.appends.is_empty();
+        let receipt = match self.ledger.submit(draft).await {
+            Ok(receipt) => receipt,
+            Err(error) => return self.failed(&unit, error),
+        };
+        if receipt.repeated {
+            return self.replay(context, &receipt)?.map(Tried::Done);
+        }
+        let read = unit.versions_read();
+        let streams = unit.finish(&receipt);
+        self.outcomes.keep(context, command, refusal.as_ref(), (writes, &read), self.clock.now()).await?;
+        match refusal {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(Tried::Done(LedgerRecord::fresh(self, &context.tenant, streams, writes))),
+        }
+    }
+
+    fn failed(&self, unit: &LedgerUnit, error: SubmitError) -> Result<Tried, Failure> {
+        match error {
+            SubmitError::Conflict { stream, .. } => {
+                self.cache.forget(&stream);
+                Ok(Tried::Moved)
+            }
+            SubmitError::ClaimChanged { .. } | SubmitError::Claimed { .. } => Ok(Tried::Moved),
+            SubmitError::OtherBody => Err(Failure::KeyReused),
+            SubmitError::Busy { retry_after_s } => Err(Unavailable::Busy { retry_after_s }.into()),
+            SubmitError::DiskFull => Err(Unavailable::DiskFull.into()),
+            SubmitError::ClockBehind => Err(Unavailable::Clock.into()),
+            SubmitError::Unknown => {
+                unit.forget_cached();
+                Err(Unavailable::OutcomeUnknown.into())
+            }
+            SubmitError::Stopped => Err(Unavailable::Stopping.into()),
+            error @ (SubmitError::TooLarge | SubmitError::Malformed(_) | SubmitError::Vault(_) | SubmitError::Read(_)) => {
+                Err(Failure::internal(error))
+            }
+        }
+    }
+
+    /// An aggregate as it stands: from the cache, or folded from its stream.
+    fn current<A: Root>(&self, stream: &StreamId, tenant: &TenantName, id: Uuid) -> Result<(u64, Arc<A>), Failure> {
+        self.cache.get_or_load(stream, || event_store::fold::<A>(&self.ledger, stream, (tenant, id), None))
+    }
+}
+
+/// Sweeper and courier have a lane of their own.
+fn lane(channel: Channel) -> store::Lane {
+    match channel {
+        Channel::Courier | Channel::Sweeper => store::Lane::Background,
+        Channel::Envelope | Channel::Platform | Channel::Jsonapi | Channel::Operator | Channel::Link | Channel::Bootstrap => {
+            store::Lane::Caller
+        }
+    }
+}
+
+#[async_trait]
+impl Runner for Bus {
+    async fn run(&self, context: Context, job: Arc<dyn Job>) -> Result<Box<dyn Record>, Failure> {
+        let inner = self.inner.clone();
+        let task = tokio::spawn(async move { inner.run_to_end(context, job).await });
+        match task.await {
+            Ok(record) => Ok(Box::new(record?)),
+            Err(died) => Err(Failure::internal(died)),
+        }
+    }
+
+    async fn holder(&self, _: &TenantName, claim: Claim) -> Result<Option<Uuid>, Failure> {
+        let claim = store::Claim { family: claim.family, name: claim.name };
+        let holder = self.inner.ledger.claim_holder(&claim).map_err(Failure::internal)?;
+        Ok(holder.as_ref().and_then(id_in))
+    }
+
+    async fn numbered(&self, tenant: &TenantName, aggregate: &'static str, number: u64) -> Result<Option<Uuid>, Failure> {
+        let stream = self.inner.ledger.find_tseq(tenant.as_str(), number).map_err(Failure::internal)?;
+        Ok(stream.filter(|s| s.aggregate_type() == aggregate).as_ref().and_then(id_in))
+    }
+
+    async fn mail_result(&self, mail: MailRef, within: Duration) -> Option<MailResult> {
+        self.inner.mails.wait(mail, within).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+}
+
+#[async_trait]
+impl<A: Root> Peek<A> for Bus {
+    async fn peek(&self, tenant: &TenantName, id: Uuid) -> Result<Arc<A>, Failure> {
+        let stream = stream_of::<A>(tenant, id);
+        self.inner.current::<A>(&stream, tenant, id).map(|(_, state)| state)
+    }
+}

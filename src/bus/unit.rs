@@ -1,0 +1,249 @@
+//! One unit of work: what was read, what was staged, and what it became.
+
+use super::cache::AnyState;
+use super::{Inner, REFUSAL, event_store, id_in, lane, mail_board, stream_of};
+use async_trait::async_trait;
+use domain::bus::{Claim, Stream, Subject, Unit};
+use domain::invitation::Digests;
+use domain::{Context, Event, Failure, Origin, Refusal, Root, TenantName, Timestamp};
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::{Append, CommandId, NewEvent, Receipt, StreamId, StreamReceipt};
+use uuid::Uuid;
+
+pub(super) struct LedgerUnit {
+    inner: Arc<Inner>,
+    context: Context,
+    now: Timestamp,
+    /// In the order of first use; a handful, so a search is a walk.
+    open: Vec<Open>,
+    /// Order in which streams were first written.
+    written: Vec<usize>,
+    claims: Vec<(store::Claim, Option<StreamId>)>,
+    remembers_refusal: bool,
+}
+
+/// A stream this unit has touched.
+struct Open {
+    stream: StreamId,
+    id: Uuid,
+    /// As read; guarded.
+    version: u64,
+    base: AnyState,
+    current: AnyState,
+    events: Vec<Staged>,
+}
+
+struct Staged {
+    event: Box<dyn Any + Send + Sync>,
+    new: NewEvent,
+    /// Folds this event, with its true place, into a state of its type.
+    fold: fn(&mut AnyState, &(dyn Any + Send + Sync), &Origin),
+}
+
+impl LedgerUnit {
+    pub fn new(inner: Arc<Inner>, context: Context) -> Self {
+        let now = inner.clock.now();
+        Self { inner, context, now, open: vec![], written: vec![], claims: vec![], remembers_refusal: false }
+    }
+
+    pub fn remembers_refusal(&self) -> bool {
+        self.remembers_refusal
+    }
+
+    pub fn forget_staged(&mut self) {
+        self.written.clear();
+        for open in &mut self.open {
+            open.events.clear();
+        }
+    }
+
+    pub fn forget_cached(&self) {
+        for open in &self.open {
+            self.inner.cache.forget(&open.stream);
+        }
+    }
+
+    pub fn versions_read(&self) -> Vec<(StreamId, u64)> {
+        self.open.iter().filter(|o| o.version > 0).map(|o| (o.stream.clone(), o.version)).collect()
+    }
+
+    fn metadata(&self, refusal: Option<&Refusal>) -> BTreeMap<String, String> {
+        let c = &self.context;
+        let mut metadata = BTreeMap::from([
+            ("actor".to_owned(), c.actor.to_string()),
+            ("channel".to_owned(), c.channel.name().to_owned()),
+            ("request_id".to_owned(), c.request_id.to_string()),
+            ("correlation_id".to_owned(), c.correlation_id.unwrap_or(c.request_id).to_string()),
+        ]);
+        if let Some(causation) = c.causation_id {
+            metadata.insert("causation_id".to_owned(), causation.to_string());
+        }
+        if let Some(refusal) = refusal.and_then(|r| serde_json::to_string(r).ok()) {
+            metadata.insert(REFUSAL.to_owned(), refusal);
+        }
+        metadata
+    }
+
+    /// The unit as the store takes it.
+    pub fn draft(&mut self, command: Option<CommandId>, refusal: Option<&Refusal>) -> store::Unit {
+        let metadata = self.metadata(refusal);
+        let guards = self.open.iter().filter(|o| o.events.is_empty()).map(|o| (o.stream.clone(), o.version)).collect();
+        let mut appends = Vec::with_capacity(self.written.len());
+        for index in &self.written {
+            let open = &mut self.open[*index];
+            let events = open.events.iter().map(|s| NewEvent { metadata: metadata.clone(), ..s.new.clone() }).collect();
+            appends.push(Append { stream: open.stream.clone(), expected: open.version, events });
+        }
+        store::Unit {
+            tenant: self.context.tenant.as_str().to_owned(),
+            // An outcome without events has no place in the log; it is kept in state.
+            command_id: command.filter(|_| !appends.is_empty()),
+            fingerprint: self.context.idempotency.as_ref().map(|key| key.fingerprint),
+            guards,
+            claim_guards: std::mem::take(&mut self.claims),
+            appends,
+            lane: lane(self.context.channel),
+        }
+    }
+
+    /// Folds what was staged once more, now that the writer has given it time
+    /// and number, and leaves it in the cache. Answers what was written, or if
+    /// nothing was, what was read.
+    pub fn finish(self, receipt: &Receipt) -> Vec<(StreamId, u64, AnyState)> {
+        let Self { inner, context, open, .. } = self;
+        if receipt.streams.is_empty() {
+            return open.into_iter().map(|o| (o.stream, o.version, o.current)).collect();
+        }
+        let mut open: Vec<Option<Open>> = open.into_iter().map(Some).collect();
+        let mut done = Vec::with_capacity(receipt.streams.len());
+        for written in &receipt.streams {
+            let found = open.iter_mut().find(|o| o.as_ref().is_some_and(|o| o.stream == written.stream));
+            let Some(mine) = found.and_then(Option::take) else { continue };
+            let state = true_state(&mine, written, &context.tenant, Timestamp(receipt.at));
+            inner.cache.put(&written.stream, written.version, state.clone());
+            for staged in &mine.events {
+                if let Some((mail, result)) = mail_board::result_of(&context.tenant, mine.id, &written.stream, &staged.new) {
+                    inner.mails.post(mail, result);
+                }
+            }
+            done.push((written.stream.clone(), written.version, state));
+        }
+        done
+    }
+
+    fn find(&self, stream: &StreamId) -> Option<usize> {
+        self.open.iter().position(|o| o.stream == *stream)
+    }
+
+    fn opened<A: Root>(&mut self, id: Uuid) -> Result<usize, Failure> {
+        let stream = stream_of::<A>(&self.context.tenant, id);
+        if let Some(index) = self.find(&stream) {
+            return Ok(index);
+        }
+        let (version, state) = self.inner.current::<A>(&stream, &self.context.tenant, id)?;
+        self.open.push(Open { stream, id, version, base: state.clone(), current: state, events: vec![] });
+        Ok(self.open.len() - 1)
+    }
+}
+
+fn true_state(open: &Open, written: &StreamReceipt, tenant: &TenantName, at: Timestamp) -> AnyState {
+    let mut state = open.base.clone();
+    for ((staged, version), tseq) in open.events.iter().zip(open.version + 1..).zip(written.first_tseq..) {
+        let origin = Origin { tenant: tenant.clone(), id: open.id, at, tseq, version };
+        (staged.fold)(&mut state, &*staged.event, &origin);
+    }
+    state
+}
+
+fn fold_one<A: Root>(state: &mut AnyState, event: &(dyn Any + Send + Sync), origin: &Origin) {
+    if let (Some(before), Some(event)) = (state.downcast_ref::<A>(), event.downcast_ref::<A::Event>()) {
+        let mut after = before.clone();
+        after.evolve(event, origin);
+        *state = Arc::new(after);
+    }
+}
+
+fn typed<A: Root>(state: &AnyState) -> Result<Arc<A>, Failure> {
+    state.clone().downcast::<A>().map_err(|_| Failure::internal("a stream holds another aggregate than asked for"))
+}
+
+#[async_trait]
+impl<A: Root> Stream<A> for LedgerUnit {
+    async fn load(&mut self, id: Uuid) -> Result<Arc<A>, Failure> {
+        let index = self.opened::<A>(id)?;
+        typed::<A>(&self.open[index].current)
+    }
+
+    async fn execute(&mut self, id: Uuid, command: A::Command) -> Result<Arc<A>, Failure> {
+        let index = self.opened::<A>(id)?;
+        let before = typed::<A>(&self.open[index].current)?;
+        let version = self.open[index].version + self.open[index].events.len() as u64;
+        let base = Origin { tenant: self.context.tenant.clone(), id, at: self.now, tseq: 0, version };
+        let decided = event_store::decide::<A>((*before).clone(), command, base).await?;
+        if decided.events.is_empty() {
+            return Ok(before);
+        }
+        if self.open[index].events.is_empty() {
+            self.written.push(index);
+        }
+        for event in decided.events {
+            let encoded = event.encode().map_err(Failure::internal)?;
+            let kind = encoded.kind.to_owned();
+            let new = NewEvent { id: Uuid::now_v7(), kind, schema: encoded.schema, payload: encoded.payload, metadata: BTreeMap::new() };
+            self.open[index].events.push(Staged { event: Box::new(event), new, fold: fold_one::<A> });
+        }
+        let state = Arc::new(decided.state);
+        self.open[index].current = state.clone();
+        Ok(state)
+    }
+}
+
+#[async_trait]
+impl Unit for LedgerUnit {
+    fn context(&self) -> &Context {
+        &self.context
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn new_id(&mut self) -> Uuid {
+        Uuid::now_v7()
+    }
+
+    fn new_link(&mut self) -> Uuid {
+        Uuid::new_v4()
+    }
+
+    async fn subject(&mut self) -> Result<Subject, Failure> {
+        let subject = self.inner.vault.subject().await.map_err(Failure::internal)?;
+        Ok(Subject { id: subject.id, commitment: Some(subject.commitment) })
+    }
+
+    fn digests(&self, invitation: Uuid, generation: u32) -> Digests {
+        self.inner.secrets.digests(&self.context.tenant, invitation, generation)
+    }
+
+    async fn holder(&mut self, claim: Claim) -> Result<Option<Uuid>, Failure> {
+        let claim = store::Claim { family: claim.family, name: claim.name };
+        let holder = self.inner.ledger.claim_holder(&claim).map_err(Failure::internal)?;
+        let id = holder.as_ref().and_then(id_in);
+        if !self.claims.iter().any(|(known, _)| *known == claim) {
+            self.claims.push((claim, holder));
+        }
+        Ok(id)
+    }
+
+    fn refuse(&mut self, refusal: Refusal) -> Failure {
+        self.remembers_refusal = true;
+        refusal.into()
+    }
+
+    async fn numbered(&mut self, aggregate: &'static str, number: u64) -> Result<Option<Uuid>, Failure> {
+        let stream = self.inner.ledger.find_tseq(self.context.tenant.as_str(), number).map_err(Failure::internal)?;
+        Ok(stream.filter(|s| s.aggregate_type() == aggregate).as_ref().and_then(id_in))
+    }
+}
