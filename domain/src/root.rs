@@ -65,10 +65,12 @@ pub trait Event: Serialize + DeserializeOwned + Clone + PartialEq + Debug + Send
     /// # Errors
     /// When serde cannot represent the event, which is a defect of its type.
     fn encode(&self) -> Result<Encoded, serde_json::Error> {
-        let payload = match serde_json::to_value(self)? {
-            Value::Object(tagged) => tagged.into_iter().next().map_or(Value::Null, |(_, content)| content),
-            other => other,
-        };
+        let mut payload = Value::Null;
+        if let Value::Object(tagged) = serde_json::to_value(self)?
+            && let Some((_, content)) = tagged.into_iter().next()
+        {
+            payload = content;
+        }
         Ok(Encoded { kind: self.kind(), schema: self.schema(), payload })
     }
 
