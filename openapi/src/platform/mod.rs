@@ -1,0 +1,28 @@
+//! The platform dialect.
+
+use crate::wire::{Trouble, Words, shell};
+use crate::{Dialect, Service, spec};
+use poem::endpoint::BoxEndpoint;
+use poem::{Request, Response};
+
+/// Its operations, behind their shell.
+#[must_use]
+pub fn endpoint(service: Service) -> BoxEndpoint<'static> {
+    shell(Own, (), &service)
+}
+
+/// Its OpenAPI document before [`spec::finish`].
+#[must_use]
+pub fn source() -> spec::Source {
+    spec::Source::of((), "Platform", "")
+}
+
+struct Own;
+
+impl Words for Own {
+    const DIALECT: Dialect = Dialect::Platform;
+
+    fn trouble(&self, _: &Trouble, _: &Request) -> Response {
+        Response::builder().status(poem::http::StatusCode::NOT_IMPLEMENTED).finish()
+    }
+}

@@ -1,0 +1,168 @@
+//! Around every dialect: what happens before, beside and after its operations.
+
+use super::arrival::{REQUEST_ID, chain};
+use super::routes::{Match, Routes};
+use super::{Answered, Arrival};
+use crate::{Dialect, HttpSettings, Service};
+use domain::CommandBus;
+use futures_util::FutureExt;
+use poem::endpoint::BoxEndpoint;
+use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result};
+use poem_openapi::{OpenApi, OpenApiService};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Semaphore;
+
+/// When more requests are being answered than the settings allow.
+const OVERLOAD_RETRY_S: u64 = 1;
+
+/// What no operation answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No such path in this dialect.
+    NoRoute,
+    /// The path is known, the method is not declared; the shell sets `Allow`.
+    Method,
+    /// A header is not UTF-8: it was not even looked for a route.
+    Unreadable,
+    /// Too many requests at once; the shell sets `Retry-After`.
+    Overloaded { retry_after_s: u64 },
+    /// Something unexpected, panics too.
+    Crashed,
+}
+
+/// A dialect's own words for [`Trouble`].
+pub trait Words: Send + Sync + 'static {
+    const DIALECT: Dialect;
+
+    /// Status and body; the shell adds the headers that all answers have.
+    fn trouble(&self, trouble: &Trouble, request: &Request) -> Response;
+}
+
+/// An API behind its shell: it answers every request with a response, in the
+/// dialect's words, with `X-Request-Id` and `Cache-Control: no-store`, and
+/// leaves one line in the log.
+pub fn shell<W: Words, A: OpenApi + 'static>(words: W, api: A, service: &Service) -> BoxEndpoint<'static> {
+    let routes = Routes::of::<A>();
+    let inner = OpenApiService::new(api, W::DIALECT.name(), "1").into_endpoint();
+    let places = Semaphore::new(service.settings.requests_at_once);
+    let (bus, settings) = (service.bus.clone(), service.settings.clone());
+    Shell { words, routes, inner, places, bus, settings }.boxed()
+}
+
+struct Shell<W> {
+    words: W,
+    routes: Routes,
+    inner: BoxEndpoint<'static>,
+    places: Semaphore,
+    bus: CommandBus,
+    settings: Arc<HttpSettings>,
+}
+
+impl<W: Words> Endpoint for Shell<W> {
+    type Output = Response;
+
+    async fn call(&self, mut request: Request) -> Result<Response> {
+        let started = Instant::now();
+        let mut arrival = Arrival::of(&request, W::DIALECT, &self.settings, self.bus.now());
+        let method = known_method(request.method());
+        let response = self.answer(&mut request, &mut arrival).await;
+        Ok(self.finish(response, &arrival, method, started))
+    }
+}
+
+impl<W: Words> Shell<W> {
+    async fn answer(&self, request: &mut Request, arrival: &mut Arrival) -> Response {
+        request.set_data(arrival.clone());
+        if !is_readable(request.headers()) {
+            return self.words.trouble(&Trouble::Unreadable, request);
+        }
+        match self.routes.find(request.uri().path(), request.method()) {
+            Match::Unknown => self.words.trouble(&Trouble::NoRoute, request),
+            Match::Undeclared { template, allow } => {
+                arrival.route = template;
+                let mut response = self.words.trouble(&Trouble::Method, request);
+                if let Ok(allow) = HeaderValue::from_str(&allow) {
+                    response.headers_mut().insert("allow", allow);
+                }
+                response
+            }
+            Match::Found { template } => {
+                arrival.route = template;
+                request.set_data(arrival.clone());
+                let Ok(_place) = self.places.try_acquire() else {
+                    let retry_after_s = OVERLOAD_RETRY_S;
+                    let mut response = self.words.trouble(&Trouble::Overloaded { retry_after_s }, request);
+                    response.headers_mut().insert("retry-after", HeaderValue::from(retry_after_s));
+                    return response;
+                };
+                self.operate(request, arrival).await
+            }
+        }
+    }
+
+    async fn operate(&self, request: &mut Request, arrival: &Arrival) -> Response {
+        let mut stub = Request::builder().method(request.method().clone()).uri(request.uri().clone()).finish();
+        stub.set_data(arrival.clone());
+        *stub.headers_mut() = request.headers().clone();
+        let whole = std::mem::replace(request, stub);
+        match AssertUnwindSafe(self.inner.call(whole)).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let failure = chain(&Named(error));
+                tracing::error!(request_id = %arrival.request_id, route = arrival.route, failure, "no operation answered");
+                self.words.trouble(&Trouble::Crashed, request)
+            }
+            // What the panic said stands in no answer and no log line: it may quote a body.
+            Err(_) => {
+                tracing::error!(request_id = %arrival.request_id, route = arrival.route, "an operation panicked");
+                self.words.trouble(&Trouble::Crashed, request)
+            }
+        }
+    }
+
+    fn finish(&self, mut response: Response, arrival: &Arrival, method: &'static str, started: Instant) -> Response {
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(&arrival.request_id.to_string()) {
+            headers.insert(REQUEST_ID, id);
+        }
+        headers.insert("cache-control", HeaderValue::from_static("no-store"));
+        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        let status = response.status();
+        if method == Method::HEAD.as_str() || status == StatusCode::NO_CONTENT {
+            response.set_body(());
+        }
+        let took = started.elapsed();
+        tracing::info!(
+            dialect = arrival.dialect.name(),
+            method,
+            route = arrival.route,
+            status = status.as_u16(),
+            ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            request_id = %arrival.request_id,
+            "answered"
+        );
+        if let Some(observer) = &self.settings.observer {
+            let (dialect, route) = (arrival.dialect, arrival.route);
+            observer.answered(&Answered { dialect, route, method, status: status.as_u16(), took });
+        }
+        response
+    }
+}
+
+/// A poem error as a plain one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Named(poem::Error);
+
+fn is_readable(headers: &HeaderMap) -> bool {
+    headers.values().all(|value| std::str::from_utf8(value.as_bytes()).is_ok())
+}
+
+/// Methods have few names in logs and metrics, whatever callers make up.
+fn known_method(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
+}
