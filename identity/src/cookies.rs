@@ -134,28 +134,31 @@ mod tests {
     fn only_the_session_cookie_is_hidden_and_both_are_secure_on_https_alone() {
         let acme = tenant("acme");
         let contents = Contents { tenant: &acme, token: "il_ses_x", csrf: "c1", remember_me: false };
-        assert_eq!(opening(&contents, is_secure("http://127.0.0.1:8080")), [
-            "AtmoAuthToken_acme=il_ses_x; Path=/; SameSite=Lax; HttpOnly",
-            "Csrf-Token_acme=c1; Path=/; SameSite=Lax",
-        ]);
-        assert_eq!(opening(&Contents { remember_me: true, ..contents }, is_secure("HTTPS://invite.example")), [
-            "AtmoAuthToken_acme=il_ses_x; Path=/; SameSite=Lax; HttpOnly; Secure; Max-Age=34560000",
-            "Csrf-Token_acme=c1; Path=/; SameSite=Lax; Secure; Max-Age=34560000",
-        ]);
+        assert_eq!(
+            opening(&contents, is_secure("http://127.0.0.1:8080")),
+            ["AtmoAuthToken_acme=il_ses_x; Path=/; SameSite=Lax; HttpOnly", "Csrf-Token_acme=c1; Path=/; SameSite=Lax",]
+        );
+        assert_eq!(
+            opening(&Contents { remember_me: true, ..contents }, is_secure("HTTPS://invite.example")),
+            [
+                "AtmoAuthToken_acme=il_ses_x; Path=/; SameSite=Lax; HttpOnly; Secure; Max-Age=34560000",
+                "Csrf-Token_acme=c1; Path=/; SameSite=Lax; Secure; Max-Age=34560000",
+            ]
+        );
         assert_eq!(closing(&acme, false)[1], "Csrf-Token_acme=; Path=/; SameSite=Lax; Max-Age=0");
     }
 
     #[test]
     fn sessions_of_several_tenants_are_told_apart_and_a_planted_twin_spoils_its_tenant() {
         let read = |text: &'static str| presented(std::iter::once(text));
-        assert_eq!(read("a=1; AtmoAuthToken_acme=x;AtmoAuthToken_beta=y=="), vec![
-            (tenant("acme"), "x"),
-            (tenant("beta"), "y==")
-        ]);
-        assert_eq!(read("AtmoAuthToken_acme=x; AtmoAuthToken_acme=z; AtmoAuthToken_beta=y"), vec![(
-            tenant("beta"),
-            "y"
-        )]);
+        assert_eq!(
+            read("a=1; AtmoAuthToken_acme=x;AtmoAuthToken_beta=y=="),
+            vec![(tenant("acme"), "x"), (tenant("beta"), "y==")]
+        );
+        assert_eq!(
+            read("AtmoAuthToken_acme=x; AtmoAuthToken_acme=z; AtmoAuthToken_beta=y"),
+            vec![(tenant("beta"), "y")]
+        );
         assert_eq!(read("AtmoAuthToken_ACME=x; AtmoAuthToken_=x; AtmoAuthToken_acme="), vec![]);
     }
 

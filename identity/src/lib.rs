@@ -11,6 +11,7 @@
 //! the caller, and use cases read what the caller may.
 
 mod applications;
+pub mod cookies;
 mod error;
 mod failures;
 mod limits;
