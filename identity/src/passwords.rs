@@ -79,6 +79,10 @@ impl Passwords {
         self.state.commit(batch).await.map_err(|fault| PasswordError::Unavailable(state(fault)))
     }
 
+    pub(crate) async fn forget(&self, user: Uuid) -> Result<(), Failure> {
+        self.state.commit(Batch::new().delete(PASSWORDS, &user.to_string())).await.map_err(state)
+    }
+
     pub(crate) fn of(&self, user: Uuid) -> Result<Option<Kept>, Failure> {
         Ok(self.state.get(PASSWORDS, &user.to_string()).map_err(state)?.map(Kept))
     }

@@ -181,7 +181,7 @@ mod tests {
     fn the_code_is_the_documented_hmac_of_length_prefixed_parts() {
         let invitation = Uuid::from_u128(7);
         let key: [u8; 32] = Sha256::digest(b"identity/invitation").into();
-        let mut mac = Key::new_from_slice(&key).unwrap();
+        let mut mac = <Key as Mac>::new_from_slice(&key).unwrap();
         let mut bytes = vec![];
         for part in [&b"api"[..], b"acme", invitation.as_bytes(), &[0, 0, 0, 3]] {
             bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());

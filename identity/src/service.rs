@@ -14,10 +14,12 @@ use domain::application::Application;
 use domain::employee::Employee;
 use domain::user::User;
 use domain::{Address, Clock, CommandBus, Failure, Refusal, TenantName, Timestamp, claims, permission};
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{Batch, State};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// Knows callers. Cheap to clone.
 #[derive(Clone)]
@@ -194,7 +196,7 @@ impl Identity {
         // A password that is changed at this moment opens nothing.
         let batch = kept.expect(admitted.forgive(Batch::new(), now)?, user);
         let record = Record::new(request.tenant.clone(), user, request.remember_me, now);
-        self.open(batch, &record).await
+        self.open(batch, record).await
     }
 
     /// A session for a user who has just shown otherwise who they are: by
@@ -204,15 +206,31 @@ impl Identity {
     /// When it cannot be kept.
     pub async fn open_session(&self, tenant: TenantName, user: Uuid, remember_me: bool) -> Result<Session, Failure> {
         let record = Record::new(tenant, user, remember_me, self.now());
-        self.open(Batch::new(), &record).await?.ok_or_else(|| Failure::internal("a new session was there before"))
+        self.open(Batch::new(), record).await?.ok_or_else(|| Failure::internal("a new session was there before"))
     }
 
-    async fn open(&self, batch: Batch, record: &Record) -> Result<Option<Session>, Failure> {
+    async fn open(&self, batch: Batch, record: Record) -> Result<Option<Session>, Failure> {
         let token = Token::random(TokenKind::Session)?;
-        match self.inner.sessions.open(batch, &token.digest(), record).await? {
-            Outcome::Done => Ok(Some(self.shown(token, record))),
+        let digest = token.digest();
+        let (opened, record) = self
+            .uncut(move |identity| async move {
+                let opened = identity.inner.sessions.open(batch, &digest, &record).await;
+                opened.map(|opened| (opened, record))
+            })
+            .await?;
+        match opened {
+            Outcome::Done => Ok(Some(self.shown(token, &record))),
             Outcome::Changed => Ok(None),
         }
+    }
+
+    /// Runs a change to its end even when the caller hangs up meanwhile.
+    async fn uncut<T, F>(&self, work: impl FnOnce(Self) -> F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        tokio::spawn(work(self.clone())).await.map_err(Failure::internal)?
     }
 
     /// The same log-in under a new token and CSRF token; the old ones end. The
@@ -222,7 +240,9 @@ impl Identity {
     /// `NotPermitted` when the session ended, or was renewed, in the meantime.
     pub async fn renew(&self, session: &Session) -> Result<Session, Failure> {
         let token = Token::random(TokenKind::Session)?;
-        let renewed = self.inner.sessions.replace(&session.token.digest(), &token.digest(), self.now()).await?;
+        let (old, new, now) = (session.token.digest(), token.digest(), self.now());
+        let renewed =
+            self.uncut(move |identity| async move { identity.inner.sessions.replace(&old, &new, now).await }).await?;
         Ok(self.shown(token, &renewed.ok_or(Refusal::NotPermitted)?))
     }
 
@@ -231,7 +251,8 @@ impl Identity {
     /// # Errors
     /// When that cannot be kept.
     pub async fn log_out(&self, session: &Session) -> Result<(), Failure> {
-        self.inner.sessions.give_up(&session.token.digest(), session.user).await
+        let (digest, user) = (session.token.digest(), session.user);
+        self.uncut(move |identity| async move { identity.inner.sessions.give_up(&digest, user).await }).await
     }
 
     /// Ends all sessions of a user.
@@ -239,7 +260,8 @@ impl Identity {
     /// # Errors
     /// When that cannot be kept.
     pub async fn end_sessions_of(&self, user: Uuid) -> Result<(), Failure> {
-        self.inner.sessions.end_all_of(user, self.now()).await
+        let now = self.now();
+        self.uncut(move |identity| async move { identity.inner.sessions.end_all_of(user, now).await }).await
     }
 
     /// Whether this is the CSRF token that goes with the session.
@@ -254,8 +276,23 @@ impl Identity {
     /// # Errors
     /// [`PasswordError`].
     pub async fn set_password(&self, user: Uuid, password: &str) -> Result<(), PasswordError> {
-        self.inner.passwords.set(user, password).await?;
-        self.end_sessions_of(user).await.map_err(PasswordError::Unavailable)
+        let password = Zeroizing::new(password.to_owned());
+        let work = move |identity: Self| async move {
+            let kept = identity.inner.passwords.set(user, &password).await;
+            if kept.is_ok() {
+                identity.inner.sessions.end_all_of(user, identity.now()).await?;
+            }
+            Ok(kept)
+        };
+        self.uncut(work).await.map_err(PasswordError::Unavailable)?
+    }
+
+    /// Forgets the password of a user who was not made after all.
+    ///
+    /// # Errors
+    /// When that cannot be kept.
+    pub async fn forget_password(&self, user: Uuid) -> Result<(), Failure> {
+        self.inner.passwords.forget(user).await
     }
 
     /// A token for an application, kept before the application is; former ones end.
@@ -263,7 +300,9 @@ impl Identity {
     /// # Errors
     /// When it cannot be kept.
     pub async fn new_application_token(&self, tenant: &TenantName, application: Uuid) -> Result<Token, Failure> {
-        self.inner.applications.new_token(tenant, application).await
+        let tenant = tenant.clone();
+        self.uncut(move |identity| async move { identity.inner.applications.new_token(&tenant, application).await })
+            .await
     }
 
     /// Ends all tokens of an application.
@@ -271,7 +310,7 @@ impl Identity {
     /// # Errors
     /// When that cannot be kept.
     pub async fn forget_application(&self, application: Uuid) -> Result<(), Failure> {
-        self.inner.applications.forget(application).await
+        self.uncut(move |identity| async move { identity.inner.applications.forget(application).await }).await
     }
 
     /// Forgets one page of what no longer counts: sessions that ended a month

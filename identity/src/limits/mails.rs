@@ -203,7 +203,9 @@ mod tests {
     #[test]
     fn a_million_recipients_in_one_minute_cost_the_same() {
         let mut mails = Mails::default();
-        (0..1_000_000).for_each(|n| drop(mails.add(mix(n), 1)));
+        for n in 0..1_000_000 {
+            mails.add(mix(n), 1);
+        }
         assert!(mails.bytes() <= 16 * 1_000_000, "{}", mails.bytes());
     }
 

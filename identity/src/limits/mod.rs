@@ -171,17 +171,14 @@ impl Limits {
     }
 
     /// Charges again what the log says was charged before the program stopped,
-    /// newest first. Reading ends at the first entry that no window sees.
-    pub fn restore(&self, newest_first: impl IntoIterator<Item = Spent>) {
+    /// newest first or in any order. What no window sees is left out: the log
+    /// need not be read further back than [`Self::remembers_since`].
+    pub fn restore(&self, spent: impl IntoIterator<Item = Spent>) {
         let inner = &*self.inner;
         let now_ms = to_ms(inner.clock.now());
-        let widest = inner.settings.rates().map(|(_, rate)| rate.window_ms()).max().unwrap_or(0);
         let mail_window = inner.settings.mails_per_recipient.window_ms();
-        for spent in newest_first {
+        for spent in spent {
             let at_ms = to_ms(spent.at);
-            if at_ms <= now_ms - widest {
-                break;
-            }
             let purses = inner.purses(spent.actor, &spent.tenant, spent.invitations);
             let hash = spent.recipient.map(|key| inner.secrets.recipient(&spent.tenant, &key));
             let mut books = inner.books();

@@ -5,6 +5,9 @@
 //! up (log-out, renewal) is unknown; one that ended by age, or was ended for
 //! its user, is known to have ended for thirty days more.
 //!
+//! Changes here must be let run to their end: one that is cut off between its
+//! commit and the memory would leave an ended session alive there.
+//!
 //! Uses are remembered in memory at once and kept once a minute, so after a
 //! crash a session may look unused for up to a minute longer than it was.
 
@@ -186,7 +189,6 @@ impl Sessions {
             let Some(digest) = TokenDigest::parse(key) else { continue };
             let record: Record = serde_json::from_slice(bytes).map_err(Failure::internal)?;
             if record.is_forgettable(self.last_use_of(&digest, &record)?, now) {
-                // Only what was judged: it may have been ended or renewed since.
                 batch = delete(batch, &digest, record.user);
                 removed += 1;
             }
@@ -253,11 +255,10 @@ impl Sessions {
     }
 
     fn tombstone(&self, batch: Batch, digest: &TokenDigest, user: Uuid, now: Timestamp) -> Result<Batch, Failure> {
-        let batch = delete(batch, digest, user);
-        let Some((record, _)) = self.read(digest)? else { return Ok(batch) };
+        let Some((record, _)) = self.read(digest)? else { return Ok(delete(batch, digest, user)) };
         let ended = Record { ended_at: Some(record.ended_at.unwrap_or(now)), ..record };
         let value = serde_json::to_vec(&ended).map_err(Failure::internal)?;
-        Ok(batch.put(SESSIONS, &digest.to_string(), value))
+        Ok(delete_traces(batch, digest, user).put(SESSIONS, &digest.to_string(), value))
     }
 
     async fn commit(&self, batch: Batch) -> Result<Outcome, Failure> {
@@ -276,8 +277,12 @@ fn put(batch: Batch, digest: &TokenDigest, record: &Record) -> Result<Batch, Fai
 }
 
 fn delete(batch: Batch, digest: &TokenDigest, user: Uuid) -> Batch {
-    let key = digest.to_string();
-    batch.delete(SESSIONS, &key).delete(USES, &key).delete(SESSIONS_OF, &format!("{user}/{key}"))
+    delete_traces(batch, digest, user).delete(SESSIONS, &digest.to_string())
+}
+
+/// Everything but the record.
+fn delete_traces(batch: Batch, digest: &TokenDigest, user: Uuid) -> Batch {
+    batch.delete(USES, &digest.to_string()).delete(SESSIONS_OF, &format!("{user}/{digest}"))
 }
 
 fn number(bytes: &[u8]) -> Option<i64> {
