@@ -39,11 +39,10 @@ pub(super) fn flatten(
 fn walk(prefix: &str, table: toml::Table, values: &mut BTreeMap<String, toml::Value>) {
     for (name, value) in table {
         let name = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
-        match value {
-            toml::Value::Table(inner) => walk(&name, inner, values),
-            other => {
-                values.insert(name, other);
-            }
+        if let toml::Value::Table(inner) = value {
+            walk(&name, inner, values);
+        } else {
+            values.insert(name, value);
         }
     }
 }
