@@ -1,1 +1,275 @@
-//! delivery
+//! Delivery: the only room that talks to the outside.
+//!
+//! Promise: every mail that an event asks for is sent, or is visibly not sent.
+//! The log asks, the outbox remembers, the courier sends and records the result
+//! in the log. Exactly once is impossible with mail: of one mail at most two go
+//! out by themselves, with the same message id, and only when nobody can know
+//! what became of the first.
+//!
+//! What a crash leaves, by the last step that is on disk:
+//!
+//! | step | after a restart |
+//! | --- | --- |
+//! | the asking event | the follower makes the row |
+//! | the row | it is sent |
+//! | the attempt | the log is asked; no result there: unknown, one repeat |
+//! | the provider's word | it is recorded, nothing is sent |
+//! | the result in the log | the row goes |
+
+mod ask;
+mod courier;
+mod error;
+mod figures;
+mod follower;
+mod letter;
+mod operate;
+mod options;
+mod outbox;
+mod row;
+mod schedule;
+mod transport;
+
+pub use error::{DeliveryError, OutboxError, TemplateFault};
+pub use figures::OutboxFigures;
+pub use letter::MailSecret;
+pub use operate::{MAX_LISTED, MailState, OutboxFilter, OutboxRow};
+pub use options::{
+    DeliveryOptions, MANDRILL_URL, MAX_PUBLIC_URL, MAX_RETRIES, MAX_RETRY_STEP, MAX_SENDING, OptionsError,
+    RetrySchedule, Timeouts, TransportOptions,
+};
+
+use domain::{Clock, CommandBus, Timestamp};
+use figures::Counts;
+use letter::templates::Templates;
+use letter::{Letters, Place};
+use outbox::{Cursor, Outbox};
+use row::{Key, Row};
+use schedule::{MAX_SCHEDULED, Schedule};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use store::{Ledger, Position, State};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use transport::Transport;
+
+/// Notes, in an outbox that is new, that a log which is still empty has been
+/// followed from its beginning. To be called before the first event is written:
+/// an outbox without a note beside a log with events counts as lost, and what
+/// the log asked for until then is not sent by itself.
+///
+/// # Errors
+/// When the state cannot be read or written.
+pub async fn begin(ledger: &Ledger, state: &State) -> Result<(), DeliveryError> {
+    let outbox = Outbox::open(state.clone())?;
+    if ledger.head() == 0 && outbox.cursor()?.is_none() {
+        let cursor = Cursor::at(ledger.head_mark());
+        outbox.commit(outbox::Changes::default(), Some(&cursor)).await?;
+    }
+    Ok(())
+}
+
+/// Follower and courier. Cheap to clone.
+#[derive(Clone)]
+pub struct Delivery {
+    shared: Arc<Shared>,
+    closing: Arc<watch::Sender<bool>>,
+    tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+/// What follower, courier and operators share.
+pub(crate) struct Shared {
+    ledger: Ledger,
+    bus: CommandBus,
+    clock: Arc<dyn Clock>,
+    outbox: Outbox,
+    schedule: Mutex<Schedule>,
+    letters: Letters,
+    transport: Transport,
+    transport_name: &'static str,
+    retry: RetrySchedule,
+    sending: usize,
+    counts: Counts,
+    /// Wakes the courier.
+    wake: Notify,
+    followed: watch::Sender<Position>,
+    stopped: Mutex<Option<String>>,
+    /// Moves with everything that happens.
+    pulse: watch::Sender<u64>,
+}
+
+impl Delivery {
+    /// Checks settings and templates; nothing is followed or sent before [`Delivery::start`].
+    ///
+    /// # Errors
+    /// [`DeliveryError`]: what is wrong with the settings, every fault of the templates, or the state.
+    pub fn new(
+        ledger: Ledger,
+        state: State,
+        bus: CommandBus,
+        secrets: MailSecret,
+        clock: Arc<dyn Clock>,
+        options: DeliveryOptions,
+    ) -> Result<Self, DeliveryError> {
+        let place = Place::parse(&options.public_url)?;
+        let transport = Transport::open(&options)?;
+        let templates = Templates::load(options.templates.as_deref())?;
+        let letters = Letters::new(bus.clone(), ledger.clone(), secrets, templates, place);
+        let shared = Shared {
+            ledger,
+            bus,
+            clock,
+            outbox: Outbox::open(state)?,
+            schedule: Mutex::new(Schedule::new(MAX_SCHEDULED)),
+            letters,
+            transport,
+            transport_name: options.transport.name(),
+            retry: options.retry,
+            sending: options.sending.clamp(1, MAX_SENDING),
+            counts: Counts::default(),
+            wake: Notify::new(),
+            followed: watch::Sender::new(0),
+            stopped: Mutex::new(None),
+            pulse: watch::Sender::new(0),
+        };
+        Ok(Self { shared: Arc::new(shared), closing: Arc::new(watch::Sender::new(false)), tasks: Arc::default() })
+    }
+
+    /// Starts to follow and to send, once, on the present runtime. With transport `none`,
+    /// nothing is started: asks wait in the log for the next start with another one.
+    pub fn start(&self) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if tasks.is_empty() && self.shared.transport.sends() && !*self.closing.borrow() {
+            tasks.push(tokio::spawn(follower::run(self.shared.clone(), self.closing.subscribe())));
+            tasks.push(tokio::spawn(courier::run(self.shared.clone(), self.closing.subscribe())));
+        }
+    }
+
+    /// Ends following, and sending once what is under way has ended.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            // A panic in there has been printed, and there is nobody left to tell.
+            let _ = task.await;
+        }
+    }
+
+    /// Has the courier look at the clock again; it does so by itself at least once a minute.
+    pub fn tick(&self) {
+        self.shared.wake.notify_one();
+    }
+
+    /// Waits until the log as it is now has been followed, and nothing is due or under way.
+    /// Without a transport, or when following has stopped, it returns at once.
+    pub async fn idle(&self) {
+        let head = self.shared.ledger.head();
+        let mut pulse = self.shared.pulse.subscribe();
+        while self.shared.transport.sends() && !self.shared.is_idle(head) {
+            self.tick();
+            if pulse.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Mails of the outbox, oldest first.
+    ///
+    /// # Errors
+    /// When the state cannot be read or `after` is no id.
+    pub fn list(&self, filter: &OutboxFilter) -> Result<Vec<OutboxRow>, OutboxError> {
+        self.shared.list(filter)
+    }
+
+    /// Has a dead or waiting mail sent now. One that is not wanted any more is dropped then.
+    ///
+    /// # Errors
+    /// [`OutboxError`]: no such mail, or it is being sent.
+    pub async fn retry(&self, id: &str) -> Result<(), OutboxError> {
+        self.shared.retry(id).await
+    }
+
+    /// Gives a dead or waiting mail up, and has the log say so.
+    ///
+    /// # Errors
+    /// [`OutboxError`]: no such mail, or it is being sent, or the log does not take it.
+    pub async fn abandon(&self, id: &str) -> Result<(), OutboxError> {
+        self.shared.abandon(id).await
+    }
+
+    #[must_use]
+    pub fn figures(&self) -> OutboxFigures {
+        let shared = &self.shared;
+        shared.counts.fill(OutboxFigures {
+            transport: shared.transport_name,
+            queued: shared.outbox.live(),
+            sending: u64::try_from(shared.schedule().leased()).unwrap_or(u64::MAX),
+            dead: shared.outbox.dead(),
+            cursor: *shared.followed.borrow(),
+            head: shared.ledger.head(),
+            stopped: shared.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            ..OutboxFigures::default()
+        })
+    }
+}
+
+impl Shared {
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn schedule_all(&self, rows: &[Row]) {
+        if rows.is_empty() {
+            return;
+        }
+        let mut schedule = self.schedule();
+        for row in rows {
+            schedule.insert(row.due, row.key(), row.is_urgent());
+        }
+        drop(schedule);
+        self.wake.notify_one();
+    }
+
+    fn take_due(&self) -> Option<Key> {
+        self.schedule().take(self.clock.now())
+    }
+
+    fn is_leased(&self, key: Key) -> bool {
+        self.schedule().is_leased(key)
+    }
+
+    /// Ends a lease, and has the row looked at again at a time.
+    fn release(&self, key: Key, again: Option<Timestamp>) {
+        let mut schedule = self.schedule();
+        schedule.release(key);
+        if let Some(due) = again {
+            schedule.insert(due, key, false);
+        }
+    }
+
+    fn followed(&self, position: Position) {
+        self.followed.send_replace(position);
+        self.pulse();
+    }
+
+    fn watch_followed(&self) -> watch::Receiver<Position> {
+        self.followed.subscribe()
+    }
+
+    fn stop_following(&self, why: String) {
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        self.pulse();
+    }
+
+    fn pulse(&self) {
+        self.pulse.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    fn is_idle(&self, head: Position) -> bool {
+        if self.stopped.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return true;
+        }
+        let now = self.clock.now();
+        let schedule = self.schedule();
+        let quiet = schedule.leased() == 0 && !schedule.wants_walk();
+        *self.followed.borrow() >= head && quiet && schedule.next_due().is_none_or(|due| due > now)
+    }
+}

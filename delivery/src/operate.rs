@@ -1,0 +1,212 @@
+//! What operators see and do: list, retry, abandon.
+
+use crate::Shared;
+use crate::courier;
+use crate::error::OutboxError;
+use crate::outbox::{Changes, Half, PAGE, Stored};
+use crate::row::{Because, Key, Phase, Row, outcome_of};
+use domain::mail::Reason;
+use domain::use_cases::RecordDelivery;
+use domain::{TenantName, Timestamp};
+use store::StateError;
+use uuid::Uuid;
+
+/// Rows one list shows at most.
+pub const MAX_LISTED: usize = 1_000;
+
+/// How far a mail has come, as operators see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailState {
+    /// To be sent at its due time.
+    Waiting,
+    /// Being sent; after a stop in the middle, about to be looked at again.
+    Sending,
+    /// The provider answered; the result is about to be recorded.
+    Recording,
+    /// A dead letter: sent again by hand or not at all.
+    Dead,
+}
+
+impl MailState {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sending => "sending",
+            Self::Recording => "recording",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// One mail of the outbox. Nothing personal stands in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// What `retry` and `abandon` take.
+    pub id: String,
+    pub tenant: TenantName,
+    /// `invitation`, `employee` or `user`, and its aggregate's id.
+    pub aggregate: &'static str,
+    pub aggregate_id: Uuid,
+    /// Of an invitation the generation; else the version of the asking event.
+    pub number: u64,
+    pub part: u8,
+    pub state: MailState,
+    /// Of a dead letter: a reason's name, or `state_lost` when it may have been sent or not.
+    pub reason: Option<&'static str>,
+    pub asked_at: Timestamp,
+    pub due: Timestamp,
+    pub attempts: u32,
+    pub waited: bool,
+    pub message_id: String,
+}
+
+/// Which mails to list. The default is all of them, from the first.
+#[derive(Clone, Debug, Default)]
+pub struct OutboxFilter {
+    pub state: Option<MailState>,
+    pub tenant: Option<TenantName>,
+    /// Only those after this id, for the next page.
+    pub after: Option<String>,
+    /// 0 or more than [`MAX_LISTED`] is [`MAX_LISTED`].
+    pub limit: usize,
+}
+
+impl Shared {
+    pub fn list(&self, filter: &OutboxFilter) -> Result<Vec<OutboxRow>, OutboxError> {
+        let after = match &filter.after {
+            Some(id) => Some(Key::parse(id).ok_or_else(|| OutboxError::NoId(id.clone()))?.stored()),
+            None => None,
+        };
+        let limit = if filter.limit == 0 { MAX_LISTED } else { filter.limit.min(MAX_LISTED) };
+        let halves: &[Half] = match filter.state {
+            Some(MailState::Dead) => &[Half::Dead],
+            Some(MailState::Waiting | MailState::Sending | MailState::Recording) => &[Half::Live],
+            None => &[Half::Live, Half::Dead],
+        };
+        let mut found = vec![];
+        for half in halves {
+            found.extend(self.listed(*half, after.clone(), filter, limit)?);
+        }
+        found.sort_by_key(|(key, _)| *key);
+        found.truncate(limit);
+        Ok(found.into_iter().map(|(_, row)| row).collect())
+    }
+
+    fn listed(
+        &self,
+        half: Half,
+        mut after: Option<String>,
+        filter: &OutboxFilter,
+        limit: usize,
+    ) -> Result<Vec<(Key, OutboxRow)>, StateError> {
+        let mut found = vec![];
+        loop {
+            let (rows, next) = self.outbox.page(half, after.as_deref(), PAGE)?;
+            for Stored { row, .. } in rows {
+                let shown = self.shown(&row);
+                let fits = filter.state.is_none_or(|s| s == shown.state);
+                if fits && filter.tenant.as_ref().is_none_or(|t| *t == row.tenant) {
+                    found.push((row.key(), shown));
+                }
+            }
+            after = next;
+            if after.is_none() || found.len() >= limit {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn shown(&self, row: &Row) -> OutboxRow {
+        let (state, reason) = match row.phase {
+            Phase::Waiting => (MailState::Waiting, None),
+            Phase::Attempted { .. } => (MailState::Sending, None),
+            Phase::Answered { failed } => (MailState::Recording, failed.map(Reason::name)),
+            Phase::Dead { because: Because::Failed(reason) } => (MailState::Dead, Some(reason.name())),
+            Phase::Dead { because: Because::StateLost } => (MailState::Dead, Some("state_lost")),
+        };
+        OutboxRow {
+            id: row.key().to_string(),
+            tenant: row.tenant.clone(),
+            aggregate: row.aggregate.name(),
+            aggregate_id: row.id,
+            number: row.number,
+            part: row.part,
+            state,
+            reason,
+            asked_at: row.asked_at,
+            due: row.due,
+            attempts: row.attempts,
+            waited: row.waited,
+            message_id: self.letters.message_id(row),
+        }
+    }
+
+    /// Has a mail sent again now: a dead one in a new round, a waiting one at once.
+    pub async fn retry(&self, id: &str) -> Result<(), OutboxError> {
+        let key = self.lease(id)?;
+        let result = self.retry_leased(id, key).await;
+        let again = result.as_ref().ok().copied().flatten();
+        self.release(key, again);
+        self.wake.notify_one();
+        result.map(|_| ())
+    }
+
+    async fn retry_leased(&self, id: &str, key: Key) -> Result<Option<Timestamp>, OutboxError> {
+        let stored = self.outbox.get(key)?.ok_or_else(|| OutboxError::NotFound(id.to_owned()))?;
+        let now = self.clock.now();
+        let row = stored.row.clone();
+        let after = match row.phase {
+            Phase::Dead { .. } => {
+                let round = row.round.saturating_add(1);
+                Row { phase: Phase::Waiting, due: now, failures: 0, unknowns: 0, round, ..row }
+            }
+            // What may have arrived is not sent again on top of what happens by itself.
+            Phase::Attempted { .. } => return Err(OutboxError::Busy(id.to_owned())),
+            Phase::Waiting | Phase::Answered { .. } => Row { due: now, ..row },
+        };
+        let mut changes = Changes::default();
+        changes.replace(Some(&stored), Some(&after));
+        self.outbox.commit(changes, None).await?;
+        Ok(Some(now))
+    }
+
+    /// Ends a mail. The log is told, unless it knows of a failure already.
+    pub async fn abandon(&self, id: &str) -> Result<(), OutboxError> {
+        let key = self.lease(id)?;
+        let result = self.abandon_leased(id, key).await;
+        let again = result.is_err().then(|| self.clock.now());
+        self.release(key, again);
+        self.wake.notify_one();
+        result
+    }
+
+    async fn abandon_leased(&self, id: &str, key: Key) -> Result<(), OutboxError> {
+        let stored = self.outbox.get(key)?.ok_or_else(|| OutboxError::NotFound(id.to_owned()))?;
+        let row = stored.row.clone();
+        let mut changes = Changes::default();
+        let failed = Some(Reason::Abandoned);
+        match row.phase {
+            Phase::Dead { because: Because::Failed(_) } => {
+                changes.replace(Some(&stored), None);
+                return Ok(self.outbox.commit(changes, None).await?);
+            }
+            Phase::Answered { .. } => return Err(OutboxError::Busy(id.to_owned())),
+            Phase::Dead { because: Because::StateLost } | Phase::Waiting | Phase::Attempted { .. } => {}
+        }
+        let answered = Row { phase: Phase::Answered { failed }, due: self.clock.now(), ..row };
+        changes.replace(Some(&stored), Some(&answered));
+        self.outbox.commit(changes, None).await?;
+        let case = RecordDelivery { mail: answered.mail(), outcome: outcome_of(failed) };
+        let context = courier::context(&answered, self.clock.now());
+        self.bus.perform(context, case).await.map_err(|failure| OutboxError::Record(Box::new(failure)))?;
+        self.outbox.change_later(&answered, None);
+        self.counts.ended(failed);
+        Ok(())
+    }
+
+    fn lease(&self, id: &str) -> Result<Key, OutboxError> {
+        let key = Key::parse(id).ok_or_else(|| OutboxError::NoId(id.to_owned()))?;
+        if self.schedule().lease(key) { Ok(key) } else { Err(OutboxError::Busy(id.to_owned())) }
+    }
+}
