@@ -10,8 +10,13 @@ mod merged;
 
 pub use finish::finish;
 
+use poem::endpoint::BoxEndpoint;
+use poem::http::Method;
+use poem_openapi::registry::{MetaApi, Registry};
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::Value;
+use std::collections::HashMap;
+use std::marker::PhantomData;
 
 /// Where in an operation an example belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,21 @@ pub struct Example {
     pub value: Value,
 }
 
+/// An API's description without an instance of it: a document needs no service.
+struct Described<A>(PhantomData<A>);
+
+impl<A: OpenApi> OpenApi for Described<A> {
+    fn meta() -> Vec<MetaApi> {
+        A::meta()
+    }
+
+    fn register(registry: &mut Registry) {
+        A::register(registry);
+    }
+
+    fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
+}
+
 /// A dialect's document before it is finished.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -39,7 +59,8 @@ impl Source {
     /// The document of an API. It may be made of several parts that declare
     /// methods of the same path.
     #[must_use]
-    pub fn of<A: OpenApi>(api: A, title: &str, description: &str) -> Self {
+    pub fn of<A: OpenApi>(title: &str, description: &str) -> Self {
+        let api = Described::<A>(PhantomData);
         let service = OpenApiService::new(api, title, env!("CARGO_PKG_VERSION")).description(description).server("/");
         Self { text: service.spec(), examples: vec![] }
     }

@@ -1,6 +1,9 @@
 //! Sending limits around a use case.
 
-use domain::{Actor, Address, Failure, TenantName};
+use crate::Service;
+use async_trait::async_trait;
+use domain::bus::{Answer, Record, Unit};
+use domain::{Actor, Address, Context, Failure, TenantName, Unavailable, UseCase};
 use identity::{Limits, TooMany};
 use std::future::Future;
 
@@ -18,10 +21,61 @@ pub async fn charged<T>(
     let invitations = u32::try_from(recipients.len()).unwrap_or(u32::MAX);
     let charge = limits.charge(actor, tenant, recipients, invitations)?;
     let result = work.await;
-    match &result {
-        // An unknown outcome may have landed: it counts.
-        Ok(_) | Err(Failure::Unavailable(domain::Unavailable::OutcomeUnknown)) => charge.keep(),
-        Err(Failure::Refused(_) | Failure::KeyReused | Failure::Unavailable(_) | Failure::Internal(_)) => drop(charge),
+    if counts(&result) {
+        charge.keep();
     }
     Ok(result)
+}
+
+/// [`charged`] around a use case that may be the repetition of a keyed
+/// request: what answers from an earlier receipt sends nothing and costs nothing.
+///
+/// # Errors
+/// `Err` when a limit is reached; else the use case's own result.
+pub async fn invite<C: UseCase>(
+    service: &Service,
+    context: Context,
+    recipients: &[Address],
+    case: C,
+) -> Result<Result<C::Output, Failure>, TooMany> {
+    let invitations = u32::try_from(recipients.len()).unwrap_or(u32::MAX);
+    let charge = service.identity.limits().charge(context.actor, &context.tenant, recipients, invitations)?;
+    let result = service.bus.perform(context, Noted(case)).await;
+    if counts(&result) && !result.as_ref().is_ok_and(|noted| noted.repeated) {
+        charge.keep();
+    }
+    Ok(result.map(|noted| noted.output))
+}
+
+/// Whether mails were asked for; of an unknown outcome it must be assumed.
+fn counts<T>(result: &Result<T, Failure>) -> bool {
+    match result {
+        Ok(_) | Err(Failure::Unavailable(Unavailable::OutcomeUnknown)) => true,
+        Err(Failure::Refused(_) | Failure::KeyReused | Failure::Unavailable(_) | Failure::Internal(_)) => false,
+    }
+}
+
+/// A use case, and whether its answer is one that was given before.
+struct Noted<C>(C);
+
+struct Answered<O> {
+    output: O,
+    repeated: bool,
+}
+
+#[async_trait]
+impl<C: UseCase> UseCase for Noted<C> {
+    type Output = Answered<C::Output>;
+
+    async fn run(&self, unit: &mut dyn Unit) -> Result<(), Failure> {
+        self.0.run(unit).await
+    }
+}
+
+#[async_trait]
+impl<O: Answer + Send> Answer for Answered<O> {
+    async fn of(record: &mut dyn Record) -> Result<Self, Failure> {
+        let repeated = record.repeated();
+        Ok(Self { output: O::of(record).await?, repeated })
+    }
 }

@@ -19,11 +19,12 @@ mod reply;
 mod routes;
 mod security;
 mod shell;
+mod types;
 
 pub use arrival::{Arrival, arrival};
 pub use body::{Body, BodyFault, MAX_BODY, Media};
 pub use caller::{Caller, CallerError, KeyFault, MAX_KEY, authenticate, bearer, caller, idempotency, tenant_of};
-pub use charge::charged;
+pub use charge::{charged, invite};
 pub use json::{JsonFault, MAX_DEPTH, parse};
 pub use members::{Member, Members};
 pub use observe::{Answered, Observer};
@@ -31,3 +32,4 @@ pub use parameters::{HeaderParam, PathParam, QueryParam, query, uuid};
 pub use reply::{Answers, Reply, content, described, header, json_response};
 pub use security::{Bearer, Scheme, Secured};
 pub use shell::{Trouble, Words, shell};
+pub use types::{Day, EmailText, Time};
