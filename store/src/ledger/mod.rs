@@ -237,7 +237,7 @@ impl Handle {
         let _ = threads.sweeper.join();
         if !*self.inner.failed.borrow() {
             self.inner.index.tidy();
-            if let Err(fault) = self.inner.log.checkpoint_between() {
+            if let Err(fault) = self.inner.log.checkpoint_last() {
                 tracing::warn!(error = &fault as &dyn std::error::Error, "the log could not be checkpointed");
             }
         }

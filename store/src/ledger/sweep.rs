@@ -85,9 +85,9 @@ impl Sweep {
 
     fn checkpoint(&self, inner: &Inner) {
         match inner.log.checkpoint_beside() {
-            Ok(found) => {
-                inner.counts.wal_bytes.store(found.frames * PAGE_BYTES, Relaxed);
-                if found.frames >= REWIND_FRAMES && found.copied < found.frames {
+            Ok(frames) => {
+                inner.counts.wal_bytes.store(frames * PAGE_BYTES, Relaxed);
+                if frames >= REWIND_FRAMES {
                     self.rewind.store(true, Release);
                 }
             }

@@ -11,7 +11,6 @@ use std::path::Path;
 
 pub(crate) use memory::MemoryLog;
 pub(crate) use row::{Origin, Row, leaf_hash, subject_of};
-use sqlite::Checkpointed;
 pub(crate) use sqlite::SqliteLog;
 
 use crate::{OpenError, Position, ReadError, ledger::BackendOptions};
@@ -85,17 +84,27 @@ impl Backend {
         Ok(self.before(Position::MAX, 1)?.pop())
     }
 
-    pub(crate) fn checkpoint_beside(&self) -> Result<Checkpointed, rusqlite::Error> {
+    /// Moves what was written ahead into its place, beside the writer. Tells how much there was, in frames.
+    pub(crate) fn checkpoint_beside(&self) -> Result<u64, rusqlite::Error> {
         match self {
-            Backend::Memory(_) => Ok(Checkpointed::default()),
+            Backend::Memory(_) => Ok(0),
             Backend::Sqlite(log) => log.checkpoint_beside(),
         }
     }
 
-    pub(crate) fn checkpoint_between(&self) -> Result<Checkpointed, rusqlite::Error> {
+    /// The same on the writer's thread, between two batches.
+    pub(crate) fn checkpoint_between(&self) -> Result<u64, rusqlite::Error> {
         match self {
-            Backend::Memory(_) => Ok(Checkpointed::default()),
+            Backend::Memory(_) => Ok(0),
             Backend::Sqlite(log) => log.checkpoint_between(),
+        }
+    }
+
+    /// The same at the end, leaving nothing written ahead.
+    pub(crate) fn checkpoint_last(&self) -> Result<(), rusqlite::Error> {
+        match self {
+            Backend::Memory(_) => Ok(()),
+            Backend::Sqlite(log) => log.checkpoint_last(),
         }
     }
 }

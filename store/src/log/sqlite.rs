@@ -76,15 +76,6 @@ pub(crate) struct SqliteLog {
     inserts: [String; 2],
 }
 
-/// What a passive checkpoint found.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Checkpointed {
-    /// Frames in the write-ahead log.
-    pub frames: u64,
-    /// Of them, copied into the database.
-    pub copied: u64,
-}
-
 impl SqliteLog {
     pub(crate) fn open(folder: &Path) -> Result<Self, OpenError> {
         let path = folder.join(FILE);
@@ -180,14 +171,20 @@ impl SqliteLog {
     }
 
     /// Copies frames into the database without holding up writer or readers.
-    pub(crate) fn checkpoint_beside(&self) -> Result<Checkpointed, rusqlite::Error> {
+    /// Tells how many there were when it began.
+    pub(crate) fn checkpoint_beside(&self) -> Result<u64, rusqlite::Error> {
         checkpoint(&lock(&self.sweeper))
     }
 
     /// The same on the writing connection: with nothing written meanwhile, the
     /// next commit starts the write-ahead log over.
-    pub(crate) fn checkpoint_between(&self) -> Result<Checkpointed, rusqlite::Error> {
+    pub(crate) fn checkpoint_between(&self) -> Result<u64, rusqlite::Error> {
         checkpoint(&lock(&self.writer))
+    }
+
+    /// The same, leaving the write-ahead log empty.
+    pub(crate) fn checkpoint_last(&self) -> Result<(), rusqlite::Error> {
+        lock(&self.writer).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
     /// Lets the log grow to so many pages only, to try a full disk.
@@ -197,10 +194,9 @@ impl SqliteLog {
     }
 }
 
-fn checkpoint(connection: &Connection) -> Result<Checkpointed, rusqlite::Error> {
+fn checkpoint(connection: &Connection) -> Result<u64, rusqlite::Error> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-        let count = |at: usize| row.get::<_, i64>(at).map(|found| u64::try_from(found).unwrap_or(0));
-        Ok(Checkpointed { frames: count(1)?, copied: count(2)? })
+        row.get::<_, i64>(1).map(|frames| u64::try_from(frames).unwrap_or(0))
     })
 }
 

@@ -1,0 +1,327 @@
+//! What only files can do: be reopened, lost, swapped, cut, copied, or written to by others.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use rusqlite::Connection;
+use serde_json::json;
+use store::{OpenError, Position, SubmitError, Unit};
+
+use crate::bench::{Bench, Closed, Kind, claim, command, create, stream, unit};
+
+async fn filled() -> Bench {
+    let bench = Bench::new(Kind::Sqlite);
+    for number in 0..30 {
+        let payload = json!({"take": [format!("address {number}")]});
+        let made = Unit {
+            command_id: Some(command(number)),
+            fingerprint: Some([number; 32]),
+            ..unit([(stream(number.into()), 0, payload), (stream(u128::from(number) + 100), 0, json!({}))])
+        };
+        bench.submit(made).await.unwrap();
+    }
+    for number in 0..10 {
+        bench.submit(unit([(stream(number), 1, json!({"release": ["address"]}))])).await.unwrap();
+    }
+    bench
+}
+
+/// Everything the index answers.
+fn answers(bench: &Bench) -> Vec<String> {
+    let ledger = &bench.ledger;
+    let mut answers = Vec::new();
+    for number in 0..30_u8 {
+        let holder = ledger.claim_holder(&claim("address", &number.to_string())).unwrap();
+        let receipt = ledger.receipt(&command(number)).unwrap().map(|(receipt, _)| receipt);
+        let versions: Vec<_> = ledger
+            .read_stream(&stream(number.into()), 0, None)
+            .unwrap()
+            .iter()
+            .map(|e| (e.position, e.version))
+            .collect();
+        let number = ledger.find_tseq("acme", u64::from(number) + 1).unwrap();
+        answers.push(format!("{holder:?} {receipt:?} {versions:?} {number:?}"));
+    }
+    answers
+}
+
+#[tokio::test]
+async fn a_reopened_ledger_answers_as_before() {
+    let bench = filled().await;
+    let (before, entries, id) = (answers(&bench), bench.entries(), bench.ledger.ledger_id());
+    let bench = bench.close().await.open();
+    assert_eq!((answers(&bench), bench.entries(), bench.ledger.ledger_id()), (before, entries, id));
+    let (_, fingerprint) = bench.ledger.receipt(&command(3)).unwrap().unwrap();
+    assert_eq!(fingerprint, Some([3; 32]));
+    assert_eq!(bench.submit(create(500)).await.unwrap().last, 71);
+    assert!(matches!(bench.submit(create(500)).await, Err(SubmitError::Conflict { actual: 1, .. })));
+}
+
+#[tokio::test]
+async fn a_lost_index_is_rebuilt_equal() {
+    let bench = filled().await;
+    let before = answers(&bench);
+    let closed = bench.close().await;
+    fs::remove_file(closed.folder.path().join("index.db")).unwrap();
+    let bench = closed.open();
+    assert_eq!(answers(&bench), before);
+    let taken = bench.submit(unit([(stream(900), 0, json!({"take": ["address 20"]}))])).await.unwrap_err();
+    assert!(matches!(taken, SubmitError::Claimed { holder, .. } if holder == stream(20)));
+}
+
+#[tokio::test]
+async fn a_foreign_or_damaged_index_is_set_aside_and_rebuilt() {
+    let bench = filled().await;
+    let before = answers(&bench);
+    let closed = bench.close().await;
+    let index = closed.folder.path().join("index.db");
+    // Another ledger's.
+    let other = filled().await.close().await;
+    fs::copy(other.folder.path().join("index.db"), &index).unwrap();
+    let bench = closed.open();
+    assert_eq!(answers(&bench), before, "another ledger's index");
+    // No database at all.
+    let closed = bench.close().await;
+    fs::write(&index, "these are notes of mine").unwrap();
+    let bench = closed.open();
+    assert_eq!(answers(&bench), before, "a text file");
+    let aside = fs::read(bench.folder.path().join("index.db.set-aside")).unwrap();
+    assert_eq!(aside, b"these are notes of mine");
+    // Ours, with its middle overwritten.
+    let closed = bench.close().await;
+    let mut bytes = fs::read(&index).unwrap();
+    let pages = bytes.len() / 4_096;
+    for page in 1..pages {
+        bytes[page * 4_096..page * 4_096 + 64].fill(0xa5);
+    }
+    fs::write(&index, bytes).unwrap();
+    assert_eq!(answers(&closed.open()), before, "a damaged index");
+}
+
+#[tokio::test]
+async fn a_log_shorter_than_its_index_has_it_rebuilt() {
+    let bench = filled().await;
+    let early = tempfile::tempdir().unwrap();
+    let closed = bench.close().await;
+    copy(closed.folder.path(), early.path());
+    let bench = closed.open();
+    bench.submit(unit([(stream(700), 0, json!({"take": ["address late"]}))])).await.unwrap();
+    let closed = bench.close().await;
+    // The log of before, under the index of after.
+    let _ = fs::remove_file(closed.folder.path().join("ledger.db-wal"));
+    let _ = fs::remove_file(closed.folder.path().join("ledger.db-shm"));
+    fs::copy(early.path().join("ledger.db"), closed.folder.path().join("ledger.db")).unwrap();
+    let bench = closed.open();
+    assert_eq!(bench.ledger.head(), 70);
+    assert_eq!(bench.ledger.claim_holder(&claim("address", "late")).unwrap(), None);
+    assert_eq!(bench.submit(unit([(stream(700), 0, json!({}))])).await.unwrap().last, 71);
+}
+
+#[tokio::test]
+async fn the_database_itself_refuses_to_change_events() {
+    let bench = Bench::new(Kind::Sqlite);
+    bench.submit(create(1)).await.unwrap();
+    // As a stranger would: with a connection of its own, settings as they come.
+    let stranger = Connection::open(bench.folder.path().join("ledger.db")).unwrap();
+    for (sql, told) in [
+        ("UPDATE events SET payload = '{}'", "never changed"),
+        ("UPDATE events SET position = 9 WHERE position = 1", "never changed"),
+        ("DELETE FROM events", "never removed"),
+        ("REPLACE INTO events SELECT * FROM events", "never replaced"),
+        (
+            "INSERT INTO events SELECT * FROM events WHERE true ON CONFLICT DO UPDATE SET payload = 'x'",
+            "never replaced",
+        ),
+    ] {
+        let fault = stranger.execute(sql, []).unwrap_err().to_string();
+        assert!(fault.contains(told), "{sql}: {fault}");
+    }
+    bench.ledger.examine(&mut |_| {}).unwrap();
+    assert_eq!(bench.ledger.head(), 1);
+}
+
+#[tokio::test]
+async fn a_foreign_or_newer_ledger_is_refused_by_name_and_left_alone() {
+    let closed = filled().await.close().await;
+    let file = closed.folder.path().join("ledger.db");
+    let good = fs::read(&file).unwrap();
+    let mut newer = good.clone();
+    newer[63] = 99;
+    let mut foreign = good.clone();
+    foreign[68..72].fill(1);
+    let cases: [(&[u8], fn(&OpenError) -> bool); 3] = [
+        (&newer, |fault| matches!(fault, OpenError::Newer { found: 99, .. })),
+        (&foreign, |fault| matches!(fault, OpenError::Foreign { .. })),
+        (b"my diary", |fault| matches!(fault, OpenError::Foreign { .. })),
+    ];
+    let mut closed = closed;
+    for (bytes, expected) in cases {
+        fs::write(&file, bytes).unwrap();
+        let (back, fault) = match closed.try_open() {
+            Ok(_) => panic!("opened"),
+            Err(refused) => refused,
+        };
+        assert!(expected(&fault), "{fault:?}");
+        assert!(fault.to_string().contains("ledger.db"), "{fault}");
+        assert_eq!(fs::read(&file).unwrap(), bytes, "left as it was");
+        closed = back;
+    }
+    fs::write(&file, good).unwrap();
+    assert_eq!(closed.open().ledger.head(), 70);
+}
+
+#[tokio::test]
+async fn lost_keys_stop_the_start_with_a_count() {
+    let bench = Bench::new(Kind::Sqlite);
+    for number in 0..3 {
+        let subject = bench.vault.subject().await.unwrap();
+        let payload = json!({
+            "subject": {"id": subject.id.to_string(), "commitment": subject.commitment},
+            "personal": {"name": "Ada"},
+        });
+        bench.submit(unit([(stream(number), 0, payload.clone())])).await.unwrap();
+        bench
+            .submit(unit([(stream(number), 1, json!({"subject": payload["subject"], "personal": {"name": "Bob"}}))]))
+            .await
+            .unwrap();
+    }
+    let closed = bench.close().await;
+    for file in ["keys.db", "keys.db-wal", "keys.db-shm"] {
+        let _ = fs::remove_file(closed.folder.path().join(file));
+    }
+    match closed.try_open() {
+        Ok(_) => panic!("opened without keys"),
+        Err((_, fault)) => assert!(matches!(fault, OpenError::MissingKeys { missing: 3 }), "{fault:?}"),
+    }
+}
+
+#[tokio::test]
+async fn destroyed_keys_and_clear_texts_are_nowhere_in_the_folder() {
+    let bench = Bench::new(Kind::Sqlite);
+    let subject = bench.vault.subject().await.unwrap();
+    let payload = json!({
+        "subject": {"id": subject.id.to_string(), "commitment": subject.commitment},
+        "personal": {"name": "planted-marker-7261"},
+    });
+    bench.submit(unit([(stream(1), 0, payload)])).await.unwrap();
+    let keys = Connection::open(bench.folder.path().join("keys.db")).unwrap();
+    let id = subject.id.as_bytes().to_vec();
+    let key: Vec<u8> = keys.query_row("SELECT key FROM keys WHERE subject = ?1", [&id], |row| row.get(0)).unwrap();
+    drop(keys);
+    assert!(holds(bench.folder.path(), &key), "it is there before");
+    bench.vault.destroy(subject.id).unwrap();
+    assert!(!holds(bench.folder.path(), &key), "its bytes are gone");
+    let closed = bench.close().await;
+    assert!(!holds(closed.folder.path(), b"planted-marker"));
+    assert!(!holds(closed.folder.path(), &key));
+}
+
+#[tokio::test]
+async fn old_receipts_are_forgotten_after_two_days_at_a_rebuild() {
+    let bench = Bench::new(Kind::Sqlite);
+    bench.submit(Unit { command_id: Some(command(1)), ..create(1) }).await.unwrap();
+    bench.pass(48 * 3_600 * 1_000_000 + 1);
+    bench.submit(Unit { command_id: Some(command(2)), ..create(2) }).await.unwrap();
+    let closed = bench.close().await;
+    fs::remove_file(closed.folder.path().join("index.db")).unwrap();
+    let bench = closed.open();
+    assert!(bench.ledger.receipt(&command(1)).unwrap().is_none());
+    assert!(bench.ledger.receipt(&command(2)).unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_made_under_load_opens_with_all_that_was_acknowledged_before_it() {
+    let bench = Bench::new(Kind::Sqlite);
+    let target = tempfile::tempdir().unwrap();
+    let ledger = bench.ledger.clone();
+    let writing = tokio::spawn(async move {
+        for number in 0..400 {
+            ledger.submit(create(number)).await.unwrap();
+        }
+    });
+    bench.ledger.watch_head().wait_for(|head| *head >= 100).await.unwrap();
+    let mut told = Vec::new();
+    store::backup(bench.folder.path(), target.path(), &mut |progress| told.push(progress)).unwrap();
+    writing.await.unwrap();
+    let last = told.iter().rfind(|progress| progress.part == "ledger").unwrap();
+    assert!(last.done == last.of && last.of >= 100, "{last:?}");
+    let restored = tempfile::tempdir().unwrap();
+    store::restore(target.path(), restored.path(), &mut |_| {}).unwrap();
+    let again = store::restore(target.path(), restored.path(), &mut |_| {});
+    assert!(matches!(again, Err(store::BackupError::NotEmpty(_))), "{again:?}");
+    let copy = Closed { kind: Kind::Sqlite, folder: restored, clock: bench.close().await.clock }.open();
+    assert_eq!(copy.ledger.head(), last.of);
+    copy.ledger.examine(&mut |_| {}).unwrap();
+}
+
+const CHILD: &str = "STORE_TEST_FOLDER";
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged: Position = 0;
+    for round in 1..=3_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "durable::the_process_that_is_killed", "--ignored", "--nocapture"])
+            .env(CHILD, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for line in lines.map_while(Result::ok).filter(|line| line.starts_with("landed ")) {
+            acknowledged = line["landed ".len()..].parse().unwrap();
+            if acknowledged >= round * 300 {
+                break;
+            }
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(acknowledged >= round * 300, "the child wrote");
+    }
+    store::rewrite_wal(folder.path()).unwrap();
+    let clock = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(crate::bench::START));
+    let bench = Closed { kind: Kind::Sqlite, folder, clock }.open();
+    assert!(bench.ledger.head() >= acknowledged, "{} < {acknowledged}", bench.ledger.head());
+    bench.ledger.examine(&mut |_| {}).unwrap();
+    for event in bench.ledger.read_log(0, 100_000).unwrap() {
+        assert_eq!(
+            bench.ledger.claim_holder(&claim("address", &event.position.to_string())).unwrap(),
+            Some(event.stream.clone())
+        );
+    }
+}
+
+#[test]
+#[ignore = "the process that the story above starts and kills"]
+fn the_process_that_is_killed() {
+    let Ok(folder) = std::env::var(CHILD) else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
+    store::rewrite_wal(Path::new(&folder)).unwrap();
+    let bench = crate::bench::in_folder(Path::new(&folder));
+    runtime.block_on(async {
+        loop {
+            let next = bench.0.head() + 1;
+            let made = unit([(stream(next.into()), 0, json!({"take": [format!("address {next}")]}))]);
+            let receipt = bench.0.submit(made).await.unwrap();
+            println!("landed {}", receipt.last);
+        }
+    });
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+fn holds(folder: &Path, bytes: &[u8]) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let found = fs::read(entry.unwrap().path()).unwrap();
+        found.windows(bytes.len()).any(|window| window == bytes)
+    })
+}

@@ -1,0 +1,30 @@
+//! What every backend of the ledger must do, told as stories and run for each.
+//!
+//! Whoever adds a backend adds a `Kind` to `bench.rs`: every story then runs for it.
+
+/// Runs stories for every kind of backend.
+macro_rules! stories {
+    ($($story:ident),+ $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story($crate::bench::Bench::new($crate::bench::Kind::Memory)).await;
+            })+
+        }
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story($crate::bench::Bench::new($crate::bench::Kind::Sqlite)).await;
+            })+
+        }
+    };
+}
+
+mod bench;
+mod claims;
+mod durable;
+mod model;
+mod order;
+mod receipts;
+mod sealing;
+mod units;

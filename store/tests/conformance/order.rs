@@ -1,0 +1,156 @@
+//! Order: gapless, the same for everybody, and never shown early.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use store::{Position, StreamId, SubmitError, Unit};
+use uuid::Uuid;
+
+use crate::bench::{Bench, START, create, stream, unit};
+
+stories!(
+    positions_are_gapless_under_64_writers,
+    tailing_readers_see_each_position_once_and_in_order,
+    each_tenant_has_its_own_numbers,
+    the_log_is_read_backwards,
+    a_time_leads_to_a_position,
+    time_never_goes_back,
+    a_clock_far_behind_stops_the_writing,
+    a_mark_names_one_log_at_one_place,
+);
+
+async fn positions_are_gapless_under_64_writers(bench: Bench) {
+    let mut running = Vec::new();
+    for writer in 0..64 {
+        let ledger = bench.ledger.clone();
+        running.push(tokio::spawn(async move {
+            let mut got = Vec::new();
+            for round in 0..20 {
+                let receipt = ledger.submit(create(writer * 1_000 + round)).await.unwrap();
+                got.push((receipt.last, receipt.streams[0].stream.clone()));
+            }
+            got
+        }));
+    }
+    let mut told: Vec<(Position, StreamId)> = Vec::new();
+    for task in running {
+        told.extend(task.await.unwrap());
+    }
+    told.sort();
+    let read: Vec<(Position, StreamId)> =
+        bench.ledger.read_log(0, 10_000).unwrap().iter().map(|e| (e.position, e.stream.clone())).collect();
+    assert_eq!(read, told, "every receipt names the place its event has");
+    let positions: Vec<Position> = read.iter().map(|(position, _)| *position).collect();
+    assert_eq!(positions, (1..=1_280).collect::<Vec<_>>());
+}
+
+async fn tailing_readers_see_each_position_once_and_in_order(bench: Bench) {
+    const EVENTS: u64 = 1_500;
+    let mut readers = Vec::new();
+    for page in [1, 7, 100, 1_000] {
+        let ledger = bench.ledger.clone();
+        readers.push(tokio::spawn(async move {
+            let (mut head, mut seen) = (ledger.watch_head(), Vec::new());
+            while (seen.len() as u64) < EVENTS {
+                let after = seen.last().copied().unwrap_or(0);
+                let found = ledger.read_log(after, page).unwrap();
+                if found.is_empty() {
+                    head.wait_for(|head| *head > after).await.unwrap();
+                }
+                seen.extend(found.iter().map(|event| event.position));
+            }
+            seen
+        }));
+    }
+    let mut writers = Vec::new();
+    for writer in 0..10_u64 {
+        let ledger = bench.ledger.clone();
+        writers.push(tokio::spawn(async move {
+            for round in 0..EVENTS / 10 {
+                ledger.submit(create(u128::from(writer * 10_000 + round))).await.unwrap();
+            }
+        }));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), (1..=EVENTS).collect::<Vec<_>>());
+    }
+}
+
+async fn each_tenant_has_its_own_numbers(bench: Bench) {
+    let of = |tenant: &str, number| {
+        let stream = StreamId::from(format!("employee-{tenant}/{}", Uuid::from_u128(number)));
+        Unit { tenant: tenant.into(), ..unit([(stream, 0, json!({}))]) }
+    };
+    let stream_of = |tenant: &str, number| StreamId::from(format!("employee-{tenant}/{}", Uuid::from_u128(number)));
+    for (tenant, number, tseq) in [("a", 1, 1), ("b-c", 1, 1), ("a", 2, 2), ("a", 3, 3), ("b-c", 2, 2)] {
+        let receipt = bench.submit(of(tenant, number)).await.unwrap();
+        assert_eq!(receipt.streams[0].first_tseq, tseq, "{tenant} {number}");
+    }
+    let more = Unit { tenant: "a".into(), ..unit([(stream_of("a", 1), 1, json!({}))]) };
+    assert_eq!(bench.submit(more).await.unwrap().streams[0].first_tseq, 4);
+    assert_eq!(bench.ledger.find_tseq("a", 3).unwrap(), Some(stream_of("a", 3)));
+    assert_eq!(bench.ledger.find_tseq("b-c", 2).unwrap(), Some(stream_of("b-c", 2)));
+    assert_eq!(bench.ledger.find_tseq("a", 4).unwrap(), None, "no stream began with it");
+    assert_eq!(bench.ledger.find_tseq("c", 1).unwrap(), None);
+}
+
+async fn the_log_is_read_backwards(bench: Bench) {
+    for number in 0..10 {
+        bench.submit(create(number)).await.unwrap();
+    }
+    let back = |before, limit| -> Vec<Position> {
+        bench.ledger.read_log_back(before, limit).unwrap().iter().map(|event| event.position).collect()
+    };
+    assert_eq!(back(Position::MAX, 3), vec![10, 9, 8]);
+    assert_eq!(back(8, 100), vec![7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(back(1, 5), Vec::<Position>::new());
+    bench.ledger.forget_recent();
+    assert_eq!(back(4, 2), vec![3, 2], "from the log itself");
+}
+
+async fn a_time_leads_to_a_position(bench: Bench) {
+    for number in 0..5 {
+        bench.submit(create(number * 2)).await.unwrap();
+        bench.submit(create(number * 2 + 1)).await.unwrap();
+        bench.pass(1_000_000);
+    }
+    for (at, position) in [(-1, 0), (0, 2), (999_999, 2), (1_000_000, 4), (3_500_000, 8), (99_000_000, 10)] {
+        assert_eq!(bench.ledger.position_at(START + at).unwrap(), position, "{at}");
+    }
+}
+
+async fn time_never_goes_back(bench: Bench) {
+    bench.submit(create(1)).await.unwrap();
+    bench.pass(-4_000_000);
+    let receipt = bench.submit(create(2)).await.unwrap();
+    assert_eq!(receipt.at, START);
+    bench.pass(4_000_001);
+    assert_eq!(bench.submit(create(3)).await.unwrap().at, START + 1);
+}
+
+async fn a_clock_far_behind_stops_the_writing(bench: Bench) {
+    bench.submit(create(1)).await.unwrap();
+    bench.pass(-5_000_001);
+    assert!(matches!(bench.submit(create(2)).await, Err(SubmitError::ClockBehind)));
+    let guard = Unit { guards: vec![(stream(1), 1)], ..Unit::default() };
+    bench.submit(guard).await.unwrap();
+    bench.pass(1);
+    assert_eq!(bench.submit(create(2)).await.unwrap().at, START);
+}
+
+async fn a_mark_names_one_log_at_one_place(bench: Bench) {
+    let empty = bench.ledger.head_mark();
+    assert_eq!((empty.position, empty.leaf), (0, [0; 32]));
+    bench.submit(create(1)).await.unwrap();
+    let first = bench.ledger.head_mark();
+    bench.submit(create(2)).await.unwrap();
+    assert_eq!(bench.ledger.mark_at(0).unwrap(), Some(empty));
+    assert_eq!(bench.ledger.mark_at(1).unwrap(), Some(first));
+    assert_eq!(bench.ledger.mark_at(2).unwrap(), Some(bench.ledger.head_mark()));
+    assert_eq!(bench.ledger.mark_at(3).unwrap(), None);
+    let events: Vec<Arc<_>> = bench.ledger.read_log(0, 1).unwrap();
+    assert_eq!(events[0].leaf, first.leaf);
+}
