@@ -7,11 +7,19 @@
 //!
 //! Views know nothing of HTTP or delivery, and folding one has no effects.
 
+mod columns;
+mod digest;
 mod error;
 mod fields;
+mod file;
+mod fold;
 pub mod limits;
+mod locks;
 mod page;
+mod query;
+mod ranks;
 mod rows;
+mod scopes;
 mod views;
 
 pub use error::ViewsError;

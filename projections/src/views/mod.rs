@@ -1,59 +1,196 @@
-//! The door to all views.
+//! The door to all views: opening, following the log, waiting, asking.
+//!
+//! A query takes the file for reading as long as it runs; a swap takes it for
+//! writing, so it waits for queries that have begun, and those that come
+//! meanwhile see the rebuilt file.
 
-use crate::ViewsError;
-use crate::page::{InvitationQuery, InviteQuery, ListQuery, Page};
-use crate::rows::{
-    ApplicationRow, EmployeeRow, IntegrationRow, InvitationRow, MemberRow, NotificationRow, OrganizationRow, TenantRow,
-    UserRow,
-};
-use domain::{Failure, TenantName, Timestamp, Unavailable};
+mod follow;
+mod rebuild;
+#[cfg(test)]
+mod tests;
+
+use crate::file::{File, Place, Standing};
+use crate::fold::View;
+use crate::limits::{READ_WAIT, READERS};
+use crate::locks::{lock, read};
+use crate::query::QueryError;
+use crate::{ViewsError, digest};
+use domain::{Failure, Unavailable};
+use rusqlite::Connection;
 use std::path::PathBuf;
-use uuid::Uuid;
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
+use store::{Ledger, Position};
+use tokio::sync::{Semaphore, watch};
 
-#[derive(Clone)]
-pub struct Views {}
-
+/// Where the views lie.
 #[derive(Clone, Debug, Default)]
 pub struct ViewsOptions {
-    /// The file; `None` keeps the views in memory.
+    /// The file, `views.db`; made if it is not there. `None` keeps the views in memory.
     pub path: Option<PathBuf>,
 }
 
-type Answer<T> = Result<T, Failure>;
-fn no<T>() -> Answer<T> {
-    Err(Unavailable::ViewsBehind.into())
+/// All views of one log. Cheap to clone.
+#[derive(Clone)]
+pub struct Views {
+    inner: Arc<Inner>,
 }
 
-#[rustfmt::skip]
-impl Views {
-    pub fn open(_options: ViewsOptions, _ledger: store::Ledger) -> Result<Views, ViewsError> { Ok(Views {}) }
-    pub fn start(&self) {}
-    pub async fn close(&self) {}
-    pub async fn caught_up(&self) -> Result<(), Unavailable> { Ok(()) }
-    pub fn progress(&self) -> Vec<(&'static str, u64)> { vec![] }
-    pub fn stopped(&self) -> Option<String> { None }
-    pub fn rebuild(&self, _view: Option<&str>, _on_progress: &mut dyn FnMut(u64, u64)) -> Result<(), ViewsError> { Ok(()) }
-    pub fn digests(&self) -> Result<Vec<(String, String)>, ViewsError> { Ok(vec![]) }
+struct Inner {
+    ledger: Ledger,
+    /// `None` only after a swap that failed half way.
+    file: RwLock<Option<File>>,
+    reached: watch::Sender<Reached>,
+    stopping: watch::Sender<bool>,
+    projector: Mutex<Option<JoinHandle<()>>>,
+    rebuilding: Mutex<()>,
+    /// As many queries run at once as there are connections.
+    turns: Arc<Semaphore>,
+}
 
-    pub async fn invitation(&self, _tenant: &TenantName, _id: Uuid) -> Answer<Option<InvitationRow>> { no() }
-    pub async fn invitation_in(&self, _tenant: &TenantName, _organization: Uuid, _public_id: Uuid) -> Answer<Option<InvitationRow>> { no() }
-    pub async fn invitation_by_link(&self, _link: Uuid) -> Answer<Option<InvitationRow>> { no() }
-    pub async fn organization_invites(&self, _tenant: &TenantName, _query: InviteQuery) -> Answer<Page<InvitationRow>> { no() }
-    pub async fn invitations(&self, _tenant: &TenantName, _query: InvitationQuery) -> Answer<Page<InvitationRow>> { no() }
-    pub async fn due_invitations(&self, _tenant: Option<&TenantName>, _target: Option<Uuid>, _now: Timestamp, _limit: usize) -> Answer<Vec<(TenantName, Uuid)>> { no() }
-    pub async fn due_off_boardings(&self, _now: Timestamp, _limit: usize) -> Answer<Vec<(TenantName, Uuid)>> { no() }
-    pub async fn employee(&self, _tenant: &TenantName, _number: u64) -> Answer<Option<EmployeeRow>> { no() }
-    pub async fn employee_by_id(&self, _tenant: &TenantName, _id: Uuid) -> Answer<Option<EmployeeRow>> { no() }
-    pub async fn employees(&self, _tenant: &TenantName, _query: ListQuery) -> Answer<Page<EmployeeRow>> { no() }
-    pub async fn integration(&self, _tenant: &TenantName, _number: u64) -> Answer<Option<IntegrationRow>> { no() }
-    pub async fn integration_by_id(&self, _tenant: &TenantName, _id: Uuid) -> Answer<Option<IntegrationRow>> { no() }
-    pub async fn integrations(&self, _tenant: &TenantName, _query: ListQuery, _visible_to: Option<Uuid>) -> Answer<Page<IntegrationRow>> { no() }
-    pub async fn notifications(&self, _tenant: &TenantName, _query: ListQuery) -> Answer<Page<NotificationRow>> { no() }
-    pub async fn organizations(&self, _tenant: &TenantName, _page: u64, _size: u64) -> Answer<Page<OrganizationRow>> { no() }
-    pub async fn organization(&self, _tenant: &TenantName, _id: Uuid) -> Answer<Option<OrganizationRow>> { no() }
-    pub async fn members(&self, _tenant: &TenantName, _organization: Uuid, _page: u64, _size: u64) -> Answer<Page<MemberRow>> { no() }
-    pub async fn users(&self, _tenant: &TenantName, _page: u64, _size: u64) -> Answer<Page<UserRow>> { no() }
-    pub async fn user(&self, _tenant: &TenantName, _id: Uuid) -> Answer<Option<UserRow>> { no() }
-    pub async fn applications(&self, _tenant: &TenantName, _page: u64, _size: u64) -> Answer<Page<ApplicationRow>> { no() }
-    pub async fn tenants(&self, _page: u64, _size: u64) -> Answer<Page<TenantRow>> { no() }
+/// How far each view has come, as waiters see it.
+#[derive(Clone, Debug, Default)]
+struct Reached(Vec<Standing>);
+
+impl Reached {
+    /// `None` while a view is behind; an error if it will not get there.
+    fn all(&self, uses: &[View], head: Position) -> Option<Result<(), Unavailable>> {
+        let mut used = self.0.iter().filter(|standing| uses.contains(&standing.view));
+        if used.clone().any(|standing| standing.stopped.is_some() && standing.mark.position < head) {
+            return Some(Err(Unavailable::ViewsBehind));
+        }
+        used.all(|standing| standing.mark.position >= head).then_some(Ok(()))
+    }
+}
+
+impl Views {
+    /// Opens the views, and starts empty where the file is not this log's or
+    /// not of this schema. Nothing is folded before [`Views::start`].
+    ///
+    /// # Errors
+    /// When the file cannot be made, or the log cannot be read.
+    pub fn open(options: ViewsOptions, ledger: Ledger) -> Result<Self, ViewsError> {
+        let place = options.path.map_or(Place::Memory, Place::Disk);
+        place.beside().delete()?;
+        let file = File::open(place, &ledger)?;
+        let reached = Reached(file.folder().standings().to_vec());
+        Ok(Self {
+            inner: Arc::new(Inner {
+                ledger,
+                file: RwLock::new(Some(file)),
+                reached: watch::Sender::new(reached),
+                stopping: watch::Sender::new(false),
+                projector: Mutex::new(None),
+                rebuilding: Mutex::new(()),
+                turns: Arc::new(Semaphore::new(READERS)),
+            }),
+        })
+    }
+
+    /// Begins to follow the log, on a thread of its own. Once.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(&self) -> Result<(), ViewsError> {
+        let mut projector = lock(&self.inner.projector);
+        if projector.is_none() {
+            *projector = Some(follow::spawn(self.inner.clone())?);
+        }
+        Ok(())
+    }
+
+    /// Ends the projector after the transaction it is in, and closes the file.
+    pub async fn close(&self) {
+        let inner = self.inner.clone();
+        let closed = tokio::task::spawn_blocking(move || inner.close()).await;
+        if let Err(fault) = closed {
+            tracing::error!(%fault, "closing the views failed");
+        }
+    }
+
+    /// Waits until every view has reached the head of this moment.
+    ///
+    /// # Errors
+    /// [`Unavailable::ViewsBehind`] after [`READ_WAIT`], or at once if a view
+    /// has stopped before that head.
+    pub async fn caught_up(&self) -> Result<(), Unavailable> {
+        self.reached(&View::ALL).await
+    }
+
+    async fn reached(&self, uses: &[View]) -> Result<(), Unavailable> {
+        let head = self.inner.ledger.head();
+        let mut reached = self.inner.reached.subscribe();
+        // Nearly always nothing is to be waited for.
+        if let Some(answer) = reached.borrow().all(uses, head) {
+            return answer;
+        }
+        let there = reached.wait_for(|reached| reached.all(uses, head).is_some());
+        match tokio::time::timeout(READ_WAIT, there).await {
+            Ok(Ok(reached)) => reached.all(uses, head).unwrap_or(Err(Unavailable::ViewsBehind)),
+            Ok(Err(_)) | Err(_) => Err(Unavailable::ViewsBehind),
+        }
+    }
+
+    /// How far each view has come, as positions of the log.
+    #[must_use]
+    pub fn progress(&self) -> Vec<(&'static str, u64)> {
+        let reached = self.inner.reached.borrow();
+        reached.0.iter().map(|standing| (standing.view.name(), standing.mark.position)).collect()
+    }
+
+    /// Which views go no further, and why. `None` if all go on.
+    #[must_use]
+    pub fn stopped(&self) -> Option<String> {
+        let reached = self.inner.reached.borrow();
+        let why: Vec<&str> = reached.0.iter().filter_map(|standing| standing.stopped.as_deref()).collect();
+        (!why.is_empty()).then(|| why.join("; "))
+    }
+
+    /// One digest per view over all its rows and counts: equal for two folds
+    /// of one log to one position, whatever their batches were.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn digests(&self) -> Result<Vec<(String, String)>, ViewsError> {
+        let file = read(&self.inner.file);
+        let file = file.as_ref().ok_or(ViewsError::Closed)?;
+        digest::of_all(&mut file.reader())
+    }
+
+    /// Asks the views named in `uses`, once they have reached the head of now.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        uses: &[View],
+        query: impl FnOnce(&Connection) -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.reached(uses).await?;
+        let turn = self.inner.turns.clone().acquire_owned().await.map_err(Failure::internal)?;
+        let inner = self.inner.clone();
+        let answer = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let file = read(&inner.file);
+            let file = file.as_ref().ok_or(ViewsError::Closed)?;
+            let mut reader = file.reader();
+            let moment = reader.transaction()?;
+            query(&moment)
+        });
+        Ok(answer.await.map_err(Failure::internal)??)
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.stopping.send_replace(true);
+        if let Some(projector) = lock(&self.projector).take()
+            && projector.join().is_err()
+        {
+            tracing::error!("the projector has panicked");
+        }
+        // The last connection to close carries the write-ahead log over.
+        drop(crate::locks::write(&self.file).take());
+    }
+
+    fn publish(&self, standings: &[Standing]) {
+        self.reached.send_replace(Reached(standings.to_vec()));
+    }
 }

@@ -1,0 +1,106 @@
+//! Connections, and the settings each kind has.
+
+use super::Place;
+use crate::ViewsError;
+use crate::limits::{BUSY_WAIT, CHECKPOINT_PAGES, READER_CACHE_KIB, STATEMENTS, WAL_BYTES, WRITER_CACHE_KIB};
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+
+const SCHEMA: &str = include_str!("schema.sql");
+/// Marks the views' file: "ILvw".
+const APPLICATION_ID: i32 = 0x494c_7677;
+/// Of the schema and of what folding writes into it: raise it when either changes.
+const SCHEMA_VERSION: i32 = 1;
+
+/// A connection without settings of ours.
+pub(super) fn raw(place: &Place) -> Result<Connection, ViewsError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match place {
+        Place::Memory => Connection::open_in_memory_with_flags(flags)?,
+        Place::Disk(path) => Connection::open_with_flags(path, flags)?,
+    };
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+pub(super) fn writer(place: &Place) -> Result<Connection, ViewsError> {
+    let connection = raw(place)?;
+    settle(&connection, place)?;
+    Ok(connection)
+}
+
+/// Makes the settings and reads them back.
+pub(super) fn settle(connection: &Connection, place: &Place) -> Result<(), ViewsError> {
+    let journal = match place {
+        Place::Memory => "memory",
+        Place::Disk(_) => "wal",
+    };
+    let settings = [
+        ("journal_mode", journal.to_owned()),
+        // A power loss may cost the last transactions, never their order: they are folded again.
+        ("synchronous", "1".to_owned()),
+        // Rows hold personal data: what is deleted is overwritten.
+        ("secure_delete", "1".to_owned()),
+        ("trusted_schema", "0".to_owned()),
+        ("temp_store", "2".to_owned()),
+        ("wal_autocheckpoint", CHECKPOINT_PAGES.to_string()),
+        ("journal_size_limit", WAL_BYTES.to_string()),
+        ("cache_size", format!("-{WRITER_CACHE_KIB}")),
+    ];
+    for (pragma, wanted) in settings {
+        connection.execute_batch(&format!("PRAGMA {pragma} = {wanted};"))?;
+        let found = pragma_value(connection, pragma)?;
+        if found != wanted {
+            return Err(ViewsError::Pragma { pragma, found });
+        }
+    }
+    Ok(())
+}
+
+fn pragma_value(connection: &Connection, pragma: &str) -> Result<String, ViewsError> {
+    Ok(connection.query_row(&format!("PRAGMA {pragma}"), [], |row| {
+        Ok(match row.get_ref(0)? {
+            ValueRef::Integer(number) => number.to_string(),
+            ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => String::new(),
+        })
+    })?)
+}
+
+pub(super) fn reader(path: &Path) -> Result<Connection, ViewsError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.execute_batch(&format!(
+        "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{READER_CACHE_KIB};"
+    ))?;
+    Ok(connection)
+}
+
+/// Whether the file is ours and in today's schema.
+pub(super) fn is_current(connection: &Connection) -> Result<bool, ViewsError> {
+    let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version: i32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(application == APPLICATION_ID && version == SCHEMA_VERSION)
+}
+
+pub(super) fn lay_out(connection: &Connection) -> Result<(), ViewsError> {
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE; {SCHEMA} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+    ))?;
+    Ok(())
+}
+
+/// Copies a whole file as one reader sees it now. All pages in one step: in
+/// several, every transaction of the writer would start it over.
+pub(super) fn copy(from: &Connection, to: &mut Connection) -> Result<(), ViewsError> {
+    let backup = Backup::new(from, to)?;
+    match backup.step(-1)? {
+        StepResult::Done => Ok(()),
+        StepResult::More | StepResult::Busy | StepResult::Locked | _ => Err(ViewsError::Row("the copy is not whole")),
+    }
+}

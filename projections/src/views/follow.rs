@@ -1,0 +1,119 @@
+//! The projector: takes all there is, folds it in one transaction, wakes the
+//! waiters, and rests until the log grows.
+
+use super::Inner;
+use crate::ViewsError;
+use crate::limits::{READ_AHEAD, READ_AHEAD_FROM, RETRY_PAUSE, TAKE};
+use crate::locks::read;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use store::{Ledger, Position, ReadError, Recorded};
+
+pub(super) type Block = Vec<Arc<Recorded>>;
+
+pub(super) fn spawn(inner: Arc<Inner>) -> Result<JoinHandle<()>, ViewsError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(ViewsError::Thread)?;
+    thread::Builder::new()
+        .name("projector".to_owned())
+        .spawn(move || runtime.block_on(run(&inner)))
+        .map_err(ViewsError::Thread)
+}
+
+async fn run(inner: &Inner) {
+    let mut head = inner.ledger.watch_head();
+    let mut stopping = inner.stopping.subscribe();
+    loop {
+        head.borrow_and_update();
+        let caught_up = inner.catch_up();
+        if *stopping.borrow_and_update() {
+            return;
+        }
+        if let Err(fault) = caught_up {
+            tracing::error!(fault = &fault as &dyn std::error::Error, "folding the log failed; trying again");
+            tokio::select! {
+                _ = stopping.changed() => {}
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+            }
+            continue;
+        }
+        tokio::select! {
+            _ = stopping.changed() => {}
+            grown = head.changed() => if grown.is_err() { return },
+        }
+    }
+}
+
+impl Inner {
+    /// Folds until nothing new is there, or the program stops.
+    fn catch_up(&self) -> Result<(), ViewsError> {
+        while !*self.stopping.borrow() {
+            let Some(after) = self.after()? else { return Ok(()) };
+            if self.ledger.head().saturating_sub(after) > READ_AHEAD_FROM {
+                ahead(&self.ledger, after, |block| {
+                    self.fold(block)?;
+                    Ok(!*self.stopping.borrow())
+                })?;
+                continue;
+            }
+            let block = self.ledger.read_log(after, TAKE)?;
+            if block.is_empty() {
+                return Ok(());
+            }
+            self.fold(&block)?;
+        }
+        Ok(())
+    }
+
+    fn after(&self) -> Result<Option<Position>, ViewsError> {
+        let file = read(&self.file);
+        Ok(file.as_ref().ok_or(ViewsError::Closed)?.folder().after())
+    }
+
+    fn fold(&self, block: &[Arc<Recorded>]) -> Result<(), ViewsError> {
+        let file = read(&self.file);
+        let mut folder = file.as_ref().ok_or(ViewsError::Closed)?.folder();
+        let folded = folder.fold(block);
+        self.publish(folder.standings());
+        folded
+    }
+}
+
+/// Hands the log from behind `after` up to its head of now to `fold`, block by
+/// block, while another thread reads and opens the next ones. Ends early when
+/// `fold` says `false`.
+pub(super) fn ahead(
+    ledger: &Ledger,
+    after: Position,
+    mut fold: impl FnMut(&[Arc<Recorded>]) -> Result<bool, ViewsError>,
+) -> Result<(), ViewsError> {
+    let head = ledger.head();
+    thread::scope(|scope| {
+        let (blocks, next): (SyncSender<Result<Block, ReadError>>, Receiver<_>) = sync_channel(READ_AHEAD);
+        thread::Builder::new()
+            .name("log-reader".to_owned())
+            .spawn_scoped(scope, move || read_blocks(ledger, after, head, &blocks))
+            .map_err(ViewsError::Thread)?;
+        for block in next {
+            if !fold(&block?)? {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Ends when it is at `head`, or when nobody takes its blocks any more.
+fn read_blocks(ledger: &Ledger, mut after: Position, head: Position, blocks: &SyncSender<Result<Block, ReadError>>) {
+    while after < head {
+        let block = ledger.read_log(after, TAKE);
+        let last = block.as_ref().ok().and_then(|events| events.last()).map(|event| event.position);
+        if blocks.send(block).is_err() {
+            return;
+        }
+        match last {
+            Some(last) => after = last,
+            None => return,
+        }
+    }
+}

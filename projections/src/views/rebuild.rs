@@ -1,0 +1,85 @@
+//! Folding again beside the live file, and putting the result in its place.
+
+use super::{Views, follow};
+use crate::ViewsError;
+use crate::file::File;
+use crate::fold::View;
+use crate::limits::{SWAP_WITHIN, TAKE};
+use crate::locks::{read, write};
+use std::sync::TryLockError;
+
+impl Views {
+    /// Folds one view, or all, from the start of the log, beside the live ones,
+    /// and then swaps. Reading goes on meanwhile; at the swap queries wait for
+    /// the last few events. `on_progress` is told position and head after each
+    /// block. Blocks its thread.
+    ///
+    /// # Errors
+    /// When there is no such view, another rebuild runs, or disk or log fail;
+    /// the live views are as they were, except after a failed swap.
+    pub fn rebuild(&self, view: Option<&str>, on_progress: &mut dyn FnMut(u64, u64)) -> Result<(), ViewsError> {
+        let view = match view {
+            Some(name) => Some(View::named(name).ok_or_else(|| ViewsError::NoSuchView { name: name.to_owned() })?),
+            None => None,
+        };
+        let _only = match self.inner.rebuilding.try_lock() {
+            Ok(only) => only,
+            Err(TryLockError::Poisoned(only)) => only.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(ViewsError::Rebuilding),
+        };
+        let rebuilt = self.begin(view)?;
+        self.fill(&rebuilt, on_progress)?;
+        self.swap(rebuilt)
+    }
+
+    fn begin(&self, view: Option<View>) -> Result<File, ViewsError> {
+        let live = read(&self.inner.file);
+        let live = live.as_ref().ok_or(ViewsError::Closed)?;
+        let beside = live.place().beside();
+        match view {
+            Some(view) => live.copy_without(view, beside, &self.inner.ledger),
+            None => File::create(beside, &self.inner.ledger),
+        }
+    }
+
+    /// Folds until the head is close.
+    fn fill(&self, rebuilt: &File, on_progress: &mut dyn FnMut(u64, u64)) -> Result<(), ViewsError> {
+        let ledger = &self.inner.ledger;
+        while let Some(after) = rebuilt.folder().after() {
+            if ledger.head().saturating_sub(after) <= SWAP_WITHIN {
+                break;
+            }
+            follow::ahead(ledger, after, |block| {
+                rebuilt.folder().fold(block)?;
+                on_progress(block.last().map_or(after, |event| event.position), ledger.head());
+                Ok(true)
+            })?;
+        }
+        on_progress(rebuilt.folder().after().unwrap_or_default(), ledger.head());
+        Ok(())
+    }
+
+    /// With nobody reading or folding: the last events, then the exchange.
+    fn swap(&self, rebuilt: File) -> Result<(), ViewsError> {
+        let mut live = write(&self.inner.file);
+        let ledger = &self.inner.ledger;
+        loop {
+            let after = rebuilt.folder().after();
+            let block = match after {
+                Some(after) => ledger.read_log(after, TAKE)?,
+                None => vec![],
+            };
+            if block.is_empty() {
+                break;
+            }
+            rebuilt.folder().fold(&block)?;
+        }
+        let stopped: Vec<_> = rebuilt.folder().standings().to_vec();
+        let old = live.take().ok_or(ViewsError::Closed)?;
+        let swapped = File::swap(old, rebuilt, ledger)?;
+        swapped.folder().keep_stopped(&stopped);
+        self.inner.publish(swapped.folder().standings());
+        *live = Some(swapped);
+        Ok(())
+    }
+}
