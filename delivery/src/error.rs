@@ -54,7 +54,7 @@ pub enum DeliveryError {
 
 /// Why an operator's `retry` or `abandon` did nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum OutboxError {
+pub enum OperatorError {
     #[error("`{0}` is no id of a mail; `outbox list` shows them")]
     NoId(String),
     #[error("no mail `{0}` is waiting or dead")]

@@ -29,7 +29,7 @@ mod row;
 mod schedule;
 mod transport;
 
-pub use error::{DeliveryError, OutboxError, TemplateFault};
+pub use error::{DeliveryError, OperatorError, TemplateFault};
 pub use figures::OutboxFigures;
 pub use letter::MailSecret;
 pub use operate::{MAX_LISTED, MailState, OutboxFilter, OutboxRow};
@@ -50,22 +50,6 @@ use store::{Ledger, Position, State};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use transport::Transport;
-
-/// Notes, in an outbox that is new, that a log which is still empty has been
-/// followed from its beginning. To be called before the first event is written:
-/// an outbox without a note beside a log with events counts as lost, and what
-/// the log asked for until then is not sent by itself.
-///
-/// # Errors
-/// When the state cannot be read or written.
-pub async fn begin(ledger: &Ledger, state: &State) -> Result<(), DeliveryError> {
-    let outbox = Outbox::open(state.clone())?;
-    if ledger.head() == 0 && outbox.cursor()?.is_none() {
-        let cursor = Cursor::at(ledger.head_mark());
-        outbox.commit(outbox::Changes::default(), Some(&cursor)).await?;
-    }
-    Ok(())
-}
 
 /// Follower and courier. Cheap to clone.
 #[derive(Clone)]
@@ -99,6 +83,11 @@ pub(crate) struct Shared {
 impl Delivery {
     /// Checks settings and templates; nothing is followed or sent before [`Delivery::start`].
     ///
+    /// To be called before the first event of a new ledger is written: it notes
+    /// in the outbox that the log is followed from its beginning. An outbox
+    /// without that note beside a log with events counts as lost, and what the
+    /// log has asked for by then is not sent by itself.
+    ///
     /// # Errors
     /// [`DeliveryError`]: what is wrong with the settings, every fault of the templates, or the state.
     pub fn new(
@@ -113,11 +102,15 @@ impl Delivery {
         let transport = Transport::open(&options)?;
         let templates = Templates::load(options.templates.as_deref())?;
         let letters = Letters::new(bus.clone(), ledger.clone(), secrets, templates, place);
+        let outbox = Outbox::open(state)?;
+        if ledger.head() == 0 && outbox.cursor()?.is_none() {
+            outbox.move_cursor_later(&Cursor::at(ledger.head_mark()));
+        }
         let shared = Shared {
             ledger,
             bus,
             clock,
-            outbox: Outbox::open(state)?,
+            outbox,
             schedule: Mutex::new(Schedule::new(MAX_SCHEDULED)),
             letters,
             transport,
@@ -175,23 +168,31 @@ impl Delivery {
     ///
     /// # Errors
     /// When the state cannot be read or `after` is no id.
-    pub fn list(&self, filter: &OutboxFilter) -> Result<Vec<OutboxRow>, OutboxError> {
+    pub fn list(&self, filter: &OutboxFilter) -> Result<Vec<OutboxRow>, OperatorError> {
         self.shared.list(filter)
+    }
+
+    /// One mail of the outbox.
+    ///
+    /// # Errors
+    /// When the state cannot be read or `id` is none.
+    pub fn find(&self, id: &str) -> Result<Option<OutboxRow>, OperatorError> {
+        self.shared.find(id)
     }
 
     /// Has a dead or waiting mail sent now. One that is not wanted any more is dropped then.
     ///
     /// # Errors
-    /// [`OutboxError`]: no such mail, or it is being sent.
-    pub async fn retry(&self, id: &str) -> Result<(), OutboxError> {
+    /// [`OperatorError`]: no such mail, or it is being sent.
+    pub async fn retry(&self, id: &str) -> Result<(), OperatorError> {
         self.shared.retry(id).await
     }
 
     /// Gives a dead or waiting mail up, and has the log say so.
     ///
     /// # Errors
-    /// [`OutboxError`]: no such mail, or it is being sent, or the log does not take it.
-    pub async fn abandon(&self, id: &str) -> Result<(), OutboxError> {
+    /// [`OperatorError`]: no such mail, or it is being sent, or the log does not take it.
+    pub async fn abandon(&self, id: &str) -> Result<(), OperatorError> {
         self.shared.abandon(id).await
     }
 

@@ -2,7 +2,7 @@
 
 use crate::Shared;
 use crate::courier;
-use crate::error::OutboxError;
+use crate::error::OperatorError;
 use crate::outbox::{Changes, Half, PAGE, Stored};
 use crate::row::{Because, Key, Phase, Row, outcome_of};
 use domain::mail::Reason;
@@ -17,12 +17,10 @@ pub const MAX_LISTED: usize = 1_000;
 /// How far a mail has come, as operators see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
-    /// To be sent at its due time.
-    Waiting,
-    /// Being sent; after a stop in the middle, about to be looked at again.
+    /// To be sent at its time.
+    Queued,
+    /// Being sent, or its result being recorded.
     Sending,
-    /// The provider answered; the result is about to be recorded.
-    Recording,
     /// A dead letter: sent again by hand or not at all.
     Dead,
 }
@@ -31,9 +29,8 @@ impl MailState {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Waiting => "waiting",
+            Self::Queued => "queued",
             Self::Sending => "sending",
-            Self::Recording => "recording",
             Self::Dead => "dead",
         }
     }
@@ -52,10 +49,11 @@ pub struct OutboxRow {
     pub number: u64,
     pub part: u8,
     pub state: MailState,
-    /// Of a dead letter: a reason's name, or `state_lost` when it may have been sent or not.
-    pub reason: Option<&'static str>,
+    /// Of a dead letter; [`Reason::OutcomeUnknown`] also where the outbox was lost.
+    pub reason: Option<Reason>,
     pub asked_at: Timestamp,
-    pub due: Timestamp,
+    /// Of a queued one.
+    pub next_attempt_at: Option<Timestamp>,
     pub attempts: u32,
     pub waited: bool,
     pub message_id: String,
@@ -73,15 +71,15 @@ pub struct OutboxFilter {
 }
 
 impl Shared {
-    pub fn list(&self, filter: &OutboxFilter) -> Result<Vec<OutboxRow>, OutboxError> {
+    pub fn list(&self, filter: &OutboxFilter) -> Result<Vec<OutboxRow>, OperatorError> {
         let after = match &filter.after {
-            Some(id) => Some(Key::parse(id).ok_or_else(|| OutboxError::NoId(id.clone()))?.stored()),
+            Some(id) => Some(Key::parse(id).ok_or_else(|| OperatorError::NoId(id.clone()))?.stored()),
             None => None,
         };
         let limit = if filter.limit == 0 { MAX_LISTED } else { filter.limit.min(MAX_LISTED) };
         let halves: &[Half] = match filter.state {
             Some(MailState::Dead) => &[Half::Dead],
-            Some(MailState::Waiting | MailState::Sending | MailState::Recording) => &[Half::Live],
+            Some(MailState::Queued | MailState::Sending) => &[Half::Live],
             None => &[Half::Live, Half::Dead],
         };
         let mut found = vec![];
@@ -91,6 +89,11 @@ impl Shared {
         found.sort_by_key(|(key, _)| *key);
         found.truncate(limit);
         Ok(found.into_iter().map(|(_, row)| row).collect())
+    }
+
+    pub fn find(&self, id: &str) -> Result<Option<OutboxRow>, OperatorError> {
+        let key = Key::parse(id).ok_or_else(|| OperatorError::NoId(id.to_owned()))?;
+        Ok(self.outbox.get(key)?.map(|stored| self.shown(&stored.row)))
     }
 
     fn listed(
@@ -119,11 +122,11 @@ impl Shared {
 
     fn shown(&self, row: &Row) -> OutboxRow {
         let (state, reason) = match row.phase {
-            Phase::Waiting => (MailState::Waiting, None),
+            Phase::Waiting => (MailState::Queued, None),
             Phase::Attempted { .. } => (MailState::Sending, None),
-            Phase::Answered { failed } => (MailState::Recording, failed.map(Reason::name)),
-            Phase::Dead { because: Because::Failed(reason) } => (MailState::Dead, Some(reason.name())),
-            Phase::Dead { because: Because::StateLost } => (MailState::Dead, Some("state_lost")),
+            Phase::Answered { failed } => (MailState::Sending, failed),
+            Phase::Dead { because: Because::Failed(reason) } => (MailState::Dead, Some(reason)),
+            Phase::Dead { because: Because::StateLost } => (MailState::Dead, Some(Reason::OutcomeUnknown)),
         };
         OutboxRow {
             id: row.key().to_string(),
@@ -135,7 +138,7 @@ impl Shared {
             state,
             reason,
             asked_at: row.asked_at,
-            due: row.due,
+            next_attempt_at: (state == MailState::Queued).then_some(row.due),
             attempts: row.attempts,
             waited: row.waited,
             message_id: self.letters.message_id(row),
@@ -143,7 +146,7 @@ impl Shared {
     }
 
     /// Has a mail sent again now: a dead one in a new round, a waiting one at once.
-    pub async fn retry(&self, id: &str) -> Result<(), OutboxError> {
+    pub async fn retry(&self, id: &str) -> Result<(), OperatorError> {
         let key = self.lease(id)?;
         let result = self.retry_leased(id, key).await;
         let again = result.as_ref().ok().copied().flatten();
@@ -152,8 +155,8 @@ impl Shared {
         result.map(|_| ())
     }
 
-    async fn retry_leased(&self, id: &str, key: Key) -> Result<Option<Timestamp>, OutboxError> {
-        let stored = self.outbox.get(key)?.ok_or_else(|| OutboxError::NotFound(id.to_owned()))?;
+    async fn retry_leased(&self, id: &str, key: Key) -> Result<Option<Timestamp>, OperatorError> {
+        let stored = self.outbox.get(key)?.ok_or_else(|| OperatorError::NotFound(id.to_owned()))?;
         let now = self.clock.now();
         let row = stored.row.clone();
         let after = match row.phase {
@@ -162,7 +165,7 @@ impl Shared {
                 Row { phase: Phase::Waiting, due: now, failures: 0, unknowns: 0, round, ..row }
             }
             // What may have arrived is not sent again on top of what happens by itself.
-            Phase::Attempted { .. } => return Err(OutboxError::Busy(id.to_owned())),
+            Phase::Attempted { .. } => return Err(OperatorError::Busy(id.to_owned())),
             Phase::Waiting | Phase::Answered { .. } => Row { due: now, ..row },
         };
         let mut changes = Changes::default();
@@ -172,7 +175,7 @@ impl Shared {
     }
 
     /// Ends a mail. The log is told, unless it knows of a failure already.
-    pub async fn abandon(&self, id: &str) -> Result<(), OutboxError> {
+    pub async fn abandon(&self, id: &str) -> Result<(), OperatorError> {
         let key = self.lease(id)?;
         let result = self.abandon_leased(id, key).await;
         let again = result.is_err().then(|| self.clock.now());
@@ -181,8 +184,8 @@ impl Shared {
         result
     }
 
-    async fn abandon_leased(&self, id: &str, key: Key) -> Result<(), OutboxError> {
-        let stored = self.outbox.get(key)?.ok_or_else(|| OutboxError::NotFound(id.to_owned()))?;
+    async fn abandon_leased(&self, id: &str, key: Key) -> Result<(), OperatorError> {
+        let stored = self.outbox.get(key)?.ok_or_else(|| OperatorError::NotFound(id.to_owned()))?;
         let row = stored.row.clone();
         let mut changes = Changes::default();
         let failed = Some(Reason::Abandoned);
@@ -191,7 +194,7 @@ impl Shared {
                 changes.replace(Some(&stored), None);
                 return Ok(self.outbox.commit(changes, None).await?);
             }
-            Phase::Answered { .. } => return Err(OutboxError::Busy(id.to_owned())),
+            Phase::Answered { .. } => return Err(OperatorError::Busy(id.to_owned())),
             Phase::Dead { because: Because::StateLost } | Phase::Waiting | Phase::Attempted { .. } => {}
         }
         let answered = Row { phase: Phase::Answered { failed }, due: self.clock.now(), ..row };
@@ -199,14 +202,14 @@ impl Shared {
         self.outbox.commit(changes, None).await?;
         let case = RecordDelivery { mail: answered.mail(), outcome: outcome_of(failed) };
         let context = courier::context(&answered, self.clock.now());
-        self.bus.perform(context, case).await.map_err(|failure| OutboxError::Record(Box::new(failure)))?;
+        self.bus.perform(context, case).await.map_err(|failure| OperatorError::Record(Box::new(failure)))?;
         self.outbox.change_later(&answered, None);
         self.counts.ended(failed);
         Ok(())
     }
 
-    fn lease(&self, id: &str) -> Result<Key, OutboxError> {
-        let key = Key::parse(id).ok_or_else(|| OutboxError::NoId(id.to_owned()))?;
-        if self.schedule().lease(key) { Ok(key) } else { Err(OutboxError::Busy(id.to_owned())) }
+    fn lease(&self, id: &str) -> Result<Key, OperatorError> {
+        let key = Key::parse(id).ok_or_else(|| OperatorError::NoId(id.to_owned()))?;
+        if self.schedule().lease(key) { Ok(key) } else { Err(OperatorError::Busy(id.to_owned())) }
     }
 }

@@ -4,7 +4,7 @@
 //! `Debug` or `Display` of anything here.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -224,13 +224,13 @@ pub struct DeliveryOptions {
 impl DeliveryOptions {
     /// The defaults for everything that has one.
     #[must_use]
-    pub fn new(transport: TransportOptions, public_url: String, from: String, outbox_folder: PathBuf) -> Self {
+    pub fn new(transport: TransportOptions, public_url: &str, from: &str, outbox_folder: &Path) -> Self {
         Self {
             transport,
-            public_url,
+            public_url: public_url.to_owned(),
             templates: None,
-            from,
-            outbox_folder,
+            from: from.to_owned(),
+            outbox_folder: outbox_folder.to_owned(),
             retry: RetrySchedule::default(),
             timeouts: Timeouts::default(),
             sending: MAX_SENDING,
