@@ -1,0 +1,184 @@
+use super::{Area, Json};
+use crate::Service;
+use crate::envelope::call::{Call, Operation, Who, read};
+use crate::envelope::content::Form;
+use crate::envelope::params;
+use crate::envelope::refusal::Refused;
+use crate::envelope::reply::{Answer, Done, Reply, reply};
+use crate::envelope::resources::Invitation;
+use crate::envelope::sending::{self, Asked, Asking, Sent, Word};
+use crate::envelope::slug::Slug;
+use crate::wire::{Bearer, HeaderParam, Secured};
+use async_trait::async_trait;
+use domain::bus::{MailRef, Unit};
+use domain::invitation::State;
+use domain::use_cases::{Allowed, InviteToIntegration};
+use domain::{Failure, Root, TenantName, UseCase, invitation, mail};
+use poem::Request;
+use poem_openapi::{Object, OpenApi};
+use projections::InvitationRow;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(in crate::envelope) const OPERATION: Operation = Operation {
+    id: "integrations_invitation_email",
+    form: Form::Json,
+    needs_params: true,
+    writes: true,
+    who: Who::Recorded,
+};
+
+/// What `integrations/invitation_email` takes.
+#[derive(Object)]
+#[oai(rename = "IntegrationsInvitationEmailParams")]
+pub(in crate::envelope) struct Params {
+    /// Token of an application or a session; required, unless the header Authorization carries it.
+    token: Option<String>,
+    /// The integration's.
+    #[oai(validator(minimum(value = "1")))]
+    id: i64,
+    /// Whom to invite.
+    #[oai(validator(max_length = 254))]
+    email: String,
+    /// The tenant, for the deployment's own token.
+    tenant: Option<String>,
+}
+
+pub(in crate::envelope) struct IntegrationsInvitationEmail(pub Service);
+
+#[OpenApi]
+impl IntegrationsInvitationEmail {
+    /// Invite by e-mail
+    ///
+    /// Invites an address to an integration, and waits up to ten seconds for the mail provider's word. A pending
+    /// invitation of that address is sent again instead of doubled. Where the provider refused, the invitation stays
+    /// pending and is not sent again by itself; where it has not answered, delivery goes on.
+    #[oai(
+        path = "/api/v1/integrations/invitation_email",
+        method = "post",
+        operation_id = "integrations_invitation_email",
+        tag = "Area::Integrations"
+    )]
+    async fn integrations_invitation_email(
+        &self,
+        request: &Request,
+        _secured: Secured<Bearer>,
+        body: Json<Params>,
+        /// Makes a repeated request give the same answer, once done.
+        #[oai(name = "Idempotency-Key")]
+        _key: HeaderParam<Option<String>>,
+    ) -> Reply<Answer<Invitation>> {
+        reply(invite(&self.0, request, &body).await)
+    }
+}
+
+async fn invite(service: &Service, request: &Request, body: &Json<Params>) -> Result<Done, Refused> {
+    let mut call = Call::open(service, request, body.bytes(), &OPERATION)?;
+    let number = call.params.required("id", params::id);
+    let email = call.params.required("email", params::address);
+    let call = call.admit().await?;
+    call.settle(Allowed::Integrations).await?;
+    let case = Inviting(InviteToIntegration { number: read(number)?, email: read(email)? });
+    let sent = sending::perform(service, call.context(), case).await.map_err(|f| call.refuse(f))?;
+    let repeated = sent.asked.is_none();
+    let invitation = made(sent).map_err(|f| call.refuse(f))?;
+    let tenant = &call.caller.tenant;
+    let word = word(service, tenant, &invitation, repeated).await.map_err(|f| call.refuse(f))?;
+    said(word)?;
+    let integration = service.bus.load(tenant, invitation.target).await.map_err(|f| call.refuse(f))?;
+    let mut row = InvitationRow::from(&*invitation);
+    row.email_status = mail::Status::Sent;
+    Ok(Done::of(&Invitation::of(&row, &integration)))
+}
+
+struct Inviting(InviteToIntegration);
+
+#[async_trait]
+impl Asking for Inviting {
+    type Aggregate = invitation::Invitation;
+
+    async fn run(&self, unit: &mut dyn Unit) -> Result<Asked, Failure> {
+        self.0.run(unit).await?;
+        Ok(Asked { recipients: vec![self.0.email.clone()], invitations: 1 })
+    }
+}
+
+/// The invitation that was made or sent again: the one of the unit that is
+/// pending. Another one of the same address may have expired in it.
+fn made(sent: Sent<invitation::Invitation>) -> Result<Arc<invitation::Invitation>, Failure> {
+    let pending = sent.written.all.into_iter().rev().find(|i| i.state == State::Pending);
+    pending.ok_or_else(|| Failure::internal("inviting left no pending invitation"))
+}
+
+/// The provider's word on this sending. A repeated request looks first at what
+/// the log has meanwhile: whoever asks again later need not wait again.
+async fn word(
+    service: &Service,
+    tenant: &TenantName,
+    invitation: &invitation::Invitation,
+    repeated: bool,
+) -> Result<Word, Failure> {
+    let mail = MailRef {
+        tenant: tenant.clone(),
+        aggregate: invitation::Invitation::TYPE,
+        id: invitation.id,
+        number: u64::from(invitation.generation),
+        part: 0,
+    };
+    if !repeated {
+        return Ok(sending::word(service, mail, service.settings.mail_wait).await);
+    }
+    let now = service.bus.load::<invitation::Invitation>(tenant, invitation.id).await?;
+    if now.generation != invitation.generation {
+        return Ok(sending::word(service, mail, Duration::ZERO).await);
+    }
+    Ok(match now.email_status {
+        mail::Status::Sent => Word::Sent,
+        mail::Status::Failed => Word::Refused(None),
+        mail::Status::Unknown => Word::Open,
+        mail::Status::Queued => sending::word(service, mail, service.settings.mail_wait).await,
+    })
+}
+
+fn said(word: Word) -> Result<(), Refused> {
+    let message = match word {
+        Word::Sent => return Ok(()),
+        Word::Refused(Some(reason)) => {
+            format!("The e-mail was not sent ({}). The invitation stays pending.", reason.name())
+        }
+        Word::Refused(None) => "The e-mail was not sent. The invitation stays pending.".to_owned(),
+        Word::Open => "It is not known yet whether the e-mail was sent. The invitation is pending, and its delivery \
+                       goes on."
+            .to_owned(),
+    };
+    Err(Refused::saying(Slug::MandrillEmailFailed, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::mail::Reason;
+
+    #[test]
+    fn a_refused_mail_and_an_open_one_are_told_apart() {
+        assert_eq!(said(Word::Sent), Ok(()));
+        let refused = said(Word::Refused(Some(Reason::AddressInvalid))).unwrap_err();
+        assert_eq!(refused.slug, Slug::MandrillEmailFailed);
+        assert_eq!(refused.message, "The e-mail was not sent (address_invalid). The invitation stays pending.");
+        let open = said(Word::Open).unwrap_err();
+        assert_eq!(open.slug, Slug::MandrillEmailFailed);
+        assert_eq!(
+            open.message,
+            "It is not known yet whether the e-mail was sent. The invitation is pending, and its delivery goes on."
+        );
+    }
+
+    #[test]
+    fn the_pending_invitation_is_answered_not_the_one_that_expired_on_the_way() {
+        let of =
+            |number: u32, state| Arc::new(invitation::Invitation { generation: number, state, ..Default::default() });
+        let written = sending::Written { all: vec![of(1, State::Expired), of(2, State::Pending)] };
+        let chosen = made(Sent { written, asked: None }).unwrap();
+        assert_eq!(chosen.generation, 2);
+    }
+}

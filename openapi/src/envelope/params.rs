@@ -1,0 +1,272 @@
+//! Reads the parameters of a request, and remembers everything that is wrong
+//! with them: a caller is told all faults at once.
+//!
+//! Each name an operation takes is asked for exactly once; what is left over
+//! when the reading ends is unknown, and so a fault. A parameter that is null
+//! counts as absent, except where it may be cleared.
+
+use super::refusal::MISSING;
+use domain::employee::Patch;
+use domain::{Address, Fault, text};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+/// Integers beyond this are not the same in every JSON reader.
+pub(super) const MAX_INTEGER: i64 = 9_007_199_254_740_991;
+
+/// What one value has to be; the reason is for people.
+pub(super) type Read<T> = Result<T, String>;
+
+/// The members of one JSON object, while they are being read.
+#[derive(Debug)]
+pub(super) struct Params {
+    members: Map<String, Value>,
+    /// What stands before each name in a fault: `address.` inside an address.
+    prefix: String,
+    faults: Vec<Fault>,
+}
+
+impl Params {
+    pub(super) fn new(members: Map<String, Value>) -> Self {
+        Self { members, prefix: String::new(), faults: vec![] }
+    }
+
+    /// Names in the request at this moment that are none of `names`.
+    pub(super) fn has_other_than(&self, names: &[&str]) -> bool {
+        self.members.keys().any(|key| !names.contains(&key.as_str()))
+    }
+
+    pub(super) fn fault(&mut self, name: &str, reason: impl Into<String>) {
+        self.faults.push(Fault::new(format!("{}{name}", self.prefix), reason));
+    }
+
+    /// Absent and null are `missing-param`.
+    pub(super) fn required<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Read<T>) -> Option<T> {
+        match self.members.remove(name) {
+            None | Some(Value::Null) => {
+                self.fault(name, MISSING);
+                None
+            }
+            Some(value) => self.keep(name, read(&value)),
+        }
+    }
+
+    /// Absent and null are the same.
+    pub(super) fn optional<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Read<T>) -> Option<T> {
+        match self.members.remove(name) {
+            None | Some(Value::Null) => None,
+            Some(value) => self.keep(name, read(&value)),
+        }
+    }
+
+    /// Absent leaves alone; null is refused, because the field has always a value.
+    pub(super) fn settable<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Read<T>) -> Option<T> {
+        match self.members.remove(name) {
+            None => None,
+            Some(value) => self.keep(name, read(&value)),
+        }
+    }
+
+    /// Absent leaves alone, null clears.
+    pub(super) fn patch<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Read<T>) -> Patch<T> {
+        match self.members.remove(name) {
+            None => Patch::Keep,
+            Some(Value::Null) => Patch::Clear,
+            Some(value) => self.keep(name, read(&value)).map_or(Patch::Keep, Patch::Set),
+        }
+    }
+
+    /// A list; each item is read by itself and named by its place.
+    pub(super) fn items<T>(
+        &mut self,
+        name: &str,
+        value: &Value,
+        limit: usize,
+        read: impl Fn(&Value) -> Read<T>,
+    ) -> Option<Vec<T>> {
+        let Value::Array(items) = value else {
+            self.fault(name, "must be an array");
+            return None;
+        };
+        if items.len() > limit {
+            self.fault(name, format!("has more than {limit} items"));
+            return None;
+        }
+        let read: Vec<Option<T>> =
+            items.iter().enumerate().map(|(at, item)| self.keep(&format!("{name}[{at}]"), read(item))).collect();
+        read.into_iter().collect()
+    }
+
+    /// Takes a member out, unread.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.members.remove(name)
+    }
+
+    /// Reads the members of an object inside; its faults are named `name.member`.
+    pub(super) fn within<T>(&mut self, name: &str, value: Value, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let Value::Object(members) = value else {
+            self.fault(name, "must be an object");
+            return None;
+        };
+        let mut inner = Self { members, prefix: format!("{}{name}.", self.prefix), faults: vec![] };
+        let result = read(&mut inner);
+        self.faults.append(&mut inner.finish());
+        Some(result)
+    }
+
+    /// All faults, unknown names included, in the order they were met.
+    pub(super) fn finish(mut self) -> Vec<Fault> {
+        let unknown: Vec<String> = self.members.keys().map(|key| shown(key)).collect();
+        for key in unknown {
+            self.fault(&key, "is not a parameter here");
+        }
+        self.faults
+    }
+
+    /// What was read, or the fault remembered.
+    pub(super) fn keep<T>(&mut self, name: &str, read: Read<T>) -> Option<T> {
+        read.map_err(|reason| self.fault(name, reason)).ok()
+    }
+}
+
+/// Characters of an unknown name that are shown back.
+const SHOWN: usize = 100;
+
+/// A caller's own name for a parameter, cut, and without characters that trick readers.
+fn shown(name: &str) -> String {
+    let cut: String = name.chars().take(SHOWN).collect();
+    text::line(&cut, SHOWN).unwrap_or_else(|_| cut.escape_default().to_string())
+}
+
+pub(super) fn string(value: &Value) -> Read<String> {
+    value.as_str().map(ToOwned::to_owned).ok_or_else(|| "must be a string".to_owned())
+}
+
+/// One line of at most `limit` characters.
+pub(super) fn line(limit: usize) -> impl Fn(&Value) -> Read<String> {
+    move |value| text::line(&string(value)?, limit)
+}
+
+/// Any text field that has no limit of its own.
+pub(super) fn short(value: &Value) -> Read<String> {
+    line(text::MAX_TEXT)(value)
+}
+
+/// A name somebody has to recognize: not blank.
+pub(super) fn name(value: &Value) -> Read<String> {
+    let text = short(value)?;
+    if text.trim().is_empty() { Err("is blank".to_owned()) } else { Ok(text) }
+}
+
+pub(super) fn boolean(value: &Value) -> Read<bool> {
+    value.as_bool().ok_or_else(|| "must be true or false".to_owned())
+}
+
+pub(super) fn integer(value: &Value) -> Read<i64> {
+    let number = value.as_i64().ok_or_else(|| "must be an integer".to_owned())?;
+    if (-MAX_INTEGER..=MAX_INTEGER).contains(&number) { Ok(number) } else { Err("is too large".to_owned()) }
+}
+
+/// The public integer of something; they start at 1.
+pub(super) fn id(value: &Value) -> Read<u64> {
+    let number = integer(value)?;
+    u64::try_from(number).ok().filter(|n| *n > 0).ok_or_else(|| super::refusal::NOT_THERE.to_owned())
+}
+
+pub(super) fn uuid(value: &Value) -> Read<Uuid> {
+    Uuid::parse_str(&string(value)?).map_err(|_| "must be a UUID".to_owned())
+}
+
+pub(super) fn address(value: &Value) -> Read<Address> {
+    Address::parse(&string(value)?).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn params(value: Value) -> Params {
+        let Value::Object(members) = value else { panic!("an object") };
+        Params::new(members)
+    }
+
+    fn named(faults: Vec<Fault>) -> Vec<(String, String)> {
+        faults.into_iter().map(|f| (f.param, f.reason)).collect()
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let mut p = params(json!({"id": "7", "email": null, "active": "yes", "toString": 1}));
+        assert_eq!(p.required("id", id), None);
+        assert_eq!(p.required("email", address), None);
+        assert_eq!(p.settable("active", boolean), None);
+        assert_eq!(
+            named(p.finish()),
+            vec![
+                ("id".into(), "must be an integer".into()),
+                ("email".into(), "is missing".into()),
+                ("active".into(), "must be true or false".into()),
+                ("toString".into(), "is not a parameter here".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn null_clears_where_it_may_and_is_absent_elsewhere() {
+        let mut p = params(json!({"a": null, "b": null, "c": "x"}));
+        assert_eq!(p.patch("a", short), Patch::Clear);
+        assert_eq!(p.optional("b", short), None);
+        assert_eq!(p.patch("c", short), Patch::Set("x".to_owned()));
+        assert_eq!(p.patch("d", short), Patch::Keep);
+        assert_eq!(p.finish(), vec![]);
+    }
+
+    #[test]
+    fn integers_are_integers_and_ids_begin_at_one() {
+        assert_eq!(integer(&json!(-3)), Ok(-3));
+        for bad in [json!(1.0), json!("1"), json!(true), json!([1]), json!(1e3)] {
+            assert_eq!(integer(&bad), Err("must be an integer".into()), "{bad}");
+        }
+        assert_eq!(integer(&json!(9_007_199_254_740_992_i64)), Err("is too large".into()));
+        assert_eq!(integer(&json!(u64::MAX)), Err("must be an integer".into()));
+        assert_eq!(id(&json!(1)), Ok(1));
+        assert_eq!(id(&json!(0)), Err("does not exist".into()));
+        assert_eq!(id(&json!(-1)), Err("does not exist".into()));
+    }
+
+    #[test]
+    fn a_fault_inside_is_named_by_its_place() {
+        let mut p = params(json!({"address": {"city": 7, "planet": "Mars"}, "skills": ["a", 5, "b", null]}));
+        let value = p.take("address").unwrap();
+        let city = p.within("address", value, |inner| inner.patch("city", short));
+        assert_eq!(city, Some(Patch::Keep));
+        let skills = p.take("skills").unwrap();
+        assert_eq!(p.items("skills", &skills, 100, short), None);
+        assert_eq!(
+            named(p.finish()),
+            vec![
+                ("address.city".into(), "must be a string".into()),
+                ("address.planet".into(), "is not a parameter here".into()),
+                ("skills[1]".into(), "must be a string".into()),
+                ("skills[3]".into(), "must be a string".into()),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_name_is_shown_cut_and_harmless() {
+        let p = params(json!({"a\u{202E}b": 1}));
+        assert_eq!(p.finish()[0].param, "a\\u{202e}b");
+        let p = params(json!({"x".repeat(500): 1}));
+        assert_eq!(p.finish()[0].param.len(), 100);
+    }
+
+    #[test]
+    fn texts_are_bounded() {
+        assert_eq!(short(&json!("é".repeat(200))), Ok("é".repeat(200)));
+        assert_eq!(short(&json!("x".repeat(201))), Err("is longer than 200 characters".into()));
+        assert_eq!(short(&json!("a\nb")), Err("has control or direction characters".into()));
+        assert_eq!(name(&json!("  ")), Err("is blank".into()));
+    }
+}

@@ -1,0 +1,25 @@
+use poem_openapi::Object;
+
+/// A log-in.
+#[derive(Clone, PartialEq, Object)]
+#[oai(rename = "Session")]
+pub(in crate::envelope) struct Session {
+    /// What the calls of this session present.
+    pub token: String,
+    pub created_at: String,
+    /// Null where the session was asked to be remembered.
+    #[oai(nullable)]
+    pub expires_at: Option<String>,
+    pub remember_me: bool,
+}
+
+impl From<&identity::Session> for Session {
+    fn from(session: &identity::Session) -> Self {
+        Self {
+            token: session.token.reveal().to_owned(),
+            created_at: session.created_at.rfc3339(),
+            expires_at: session.expires_at.map(domain::Timestamp::rfc3339),
+            remember_me: session.remember_me,
+        }
+    }
+}
