@@ -6,6 +6,8 @@
 //! theirs is closed or dropped, after what waits is written.
 
 mod batch;
+#[cfg(test)]
+mod faults;
 mod figures;
 mod opening;
 mod prepare;

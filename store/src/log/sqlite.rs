@@ -189,8 +189,14 @@ impl SqliteLog {
 
     /// Lets the log grow to so many pages only, to try a full disk.
     #[cfg(test)]
-    pub(crate) fn limit_pages(&self, pages: u32) -> Result<(), rusqlite::Error> {
-        lock(&self.writer).query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(()))
+    pub(crate) fn limit_pages(&self, pages: u32) {
+        lock(&self.writer).query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(())).unwrap();
+    }
+
+    /// Makes every commit fail from here on, as a failing device would.
+    #[cfg(test)]
+    pub(crate) fn fail_commits(&self) {
+        lock(&self.writer).commit_hook(Some(|| true)).unwrap();
     }
 }
 

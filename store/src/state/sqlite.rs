@@ -48,6 +48,8 @@ CREATE TABLE kept (space TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY (space
     autocheckpoint: 1_000,
 };
 
+/// A change for later, with its turn.
+type Pending = (Place, (u64, Option<Vec<u8>>));
 type Answer = oneshot::Sender<Result<(), StateError>>;
 
 pub(super) struct SqliteState {
@@ -267,7 +269,7 @@ impl Shared {
 
     /// One transaction: what waited for later, then the commits. True: the file failed.
     fn write(&self, group: Vec<(Batch, Answer)>) -> bool {
-        let later: Vec<(Place, (u64, Option<Vec<u8>>))> =
+        let later: Vec<Pending> =
             read(&self.later).entries.iter().map(|(place, entry)| (place.clone(), entry.clone())).collect();
         if later.is_empty() && group.is_empty() {
             return false;
@@ -302,7 +304,7 @@ impl Shared {
     fn write_on(
         &self,
         writer: &mut Connection,
-        later: &[(Place, (u64, Option<Vec<u8>>))],
+        later: &[Pending],
         batches: &[Batch],
     ) -> Result<Vec<Result<(), StateError>>, rusqlite::Error> {
         let unit = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -332,7 +334,7 @@ impl Shared {
     }
 
     /// Drops what was written from memory, unless it was changed again.
-    fn forget(&self, written: Vec<(Place, (u64, Option<Vec<u8>>))>) {
+    fn forget(&self, written: Vec<Pending>) {
         let mut later = write(&self.later);
         for (place, (turn, _)) in written {
             if later.entries.get(&place).is_some_and(|(now, _)| *now == turn) {

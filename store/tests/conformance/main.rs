@@ -2,6 +2,13 @@
 //!
 //! Whoever adds a backend adds a `Kind` to `bench.rs`: every story then runs for it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on says so by panicking"
+)]
+
 /// Runs stories for every kind of backend.
 macro_rules! stories {
     ($($story:ident),+ $(,)?) => {

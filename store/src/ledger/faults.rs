@@ -1,0 +1,107 @@
+//! What happens when the disk does not play along.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{BackendOptions, Ledger, LedgerOptions};
+use crate::{
+    Append, Claim, ClaimChange, NewEvent, Receipt, StreamId, SubmitError, Unit, Vault, VaultOptions,
+    log::{Backend, SqliteLog},
+};
+
+fn open(folder: &Path, min_free_bytes: u64) -> Ledger {
+    let backend = BackendOptions::Sqlite { folder: folder.to_owned() };
+    let vault = Vault::open(VaultOptions::Sqlite { path: folder.join("keys.db") }).unwrap();
+    let claims: crate::ClaimsOf = Arc::new(|_: &StreamId, _: &str, payload: &serde_json::Value| {
+        payload["name"]
+            .as_str()
+            .map(|name| ClaimChange::Take { family: "name", name: name.to_owned() })
+            .into_iter()
+            .collect()
+    });
+    let options = LedgerOptions::new(backend, claims, vault, Arc::new(|| 1_700_000_000_000_000));
+    Ledger::open(LedgerOptions { min_free_bytes, ..options }).unwrap()
+}
+
+fn unit(number: u128, filler: usize) -> Unit {
+    let event = NewEvent {
+        id: Uuid::from_u128(number),
+        kind: "Happened".into(),
+        schema: 1,
+        payload: json!({"name": number.to_string(), "filler": "x".repeat(filler)}),
+        metadata: BTreeMap::new(),
+    };
+    let stream = StreamId::from(format!("thing-t/{}", Uuid::from_u128(number)));
+    Unit { tenant: "t".into(), appends: vec![Append { stream, expected: 0, events: vec![event] }], ..Unit::default() }
+}
+
+fn log(ledger: &Ledger) -> &SqliteLog {
+    match &ledger.inner().log {
+        Backend::Sqlite(log) => log,
+        Backend::Memory(_) => panic!("this story needs a file"),
+    }
+}
+
+/// The same unit again and again, until it is answered otherwise than by acceptance.
+async fn fill(ledger: &Ledger, from: u128) -> (u128, SubmitError) {
+    for number in from.. {
+        if let Err(refusal) = ledger.submit(unit(number, 5_000)).await {
+            return (number, refusal);
+        }
+    }
+    unreachable!("numbers do not end")
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_the_batch_and_the_ledger_stays_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path(), 0);
+    log(&ledger).limit_pages(40);
+    let (number, refusal) = fill(&ledger, 1).await;
+    assert!(matches!(refusal, SubmitError::DiskFull), "{refusal:?}");
+    assert!(number > 3, "some fitted");
+    let head = ledger.head();
+    assert_eq!(u128::from(head), number - 1);
+    assert_eq!(ledger.read_log(0, 100).unwrap().len() as u64, head, "reading goes on");
+    let claim = Claim { family: "name", name: number.to_string() };
+    assert_eq!(ledger.claim_holder(&claim).unwrap(), None, "the refused unit holds nothing");
+    assert!(!ledger.failed());
+    // Space again: the very same unit lands, at the very next position.
+    log(&ledger).limit_pages(100_000);
+    assert_eq!(ledger.submit(unit(number, 5_000)).await.unwrap().last, head + 1);
+    ledger.examine(&mut |_| {}).unwrap();
+}
+
+#[tokio::test]
+async fn a_failing_commit_is_unknown_and_ends_the_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path(), 0);
+    ledger.submit(unit(1, 0)).await.unwrap();
+    let mut failed = ledger.watch_failed();
+    log(&ledger).fail_commits();
+    let answer = ledger.submit(unit(2, 0)).await.unwrap_err();
+    assert!(matches!(answer, SubmitError::Unknown), "{answer:?}");
+    failed.wait_for(|failed| *failed).await.unwrap();
+    let answer = ledger.submit(unit(3, 0)).await.unwrap_err();
+    assert!(matches!(answer, SubmitError::Stopped), "{answer:?}");
+    assert_eq!(ledger.head(), 1);
+    drop(ledger);
+    // The next start tells what is true.
+    let ledger = open(folder.path(), 0);
+    assert_eq!(ledger.head(), 1);
+    assert_eq!(ledger.submit(unit(2, 0)).await.unwrap().last, 2);
+}
+
+#[tokio::test]
+async fn below_the_mark_of_free_space_callers_are_refused_and_others_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path(), u64::MAX);
+    let answer = ledger.submit(unit(1, 0)).await.unwrap_err();
+    assert!(matches!(answer, SubmitError::DiskFull), "{answer:?}");
+    let background = Unit { lane: crate::Lane::Background, ..unit(1, 0) };
+    assert_eq!(ledger.submit(background).await.unwrap().last, 1);
+    let guard = Unit { tenant: "t".into(), guards: vec![(StreamId::new("thing-t/none"), 0)], ..Unit::default() };
+    assert_eq!(ledger.submit(guard).await.map(|Receipt { last, .. }| last).unwrap(), 1);
+}

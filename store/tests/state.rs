@@ -1,0 +1,164 @@
+//! Kept state, told for memory and for a file.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+
+use store::{Batch, State, StateError, StateOptions};
+use tempfile::TempDir;
+
+fn open(folder: &TempDir) -> State {
+    State::open(StateOptions::Sqlite { path: folder.path().join("state.db") }).unwrap()
+}
+
+fn text(value: &str) -> Vec<u8> {
+    value.as_bytes().to_vec()
+}
+
+fn keys(state: &State, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
+    state.scan("s", prefix, after, limit).unwrap().into_iter().map(|(key, _)| key).collect()
+}
+
+macro_rules! stories {
+    ($($story:ident),+ $(,)?) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story(store::State::open(store::StateOptions::Memory).unwrap()).await;
+            })+
+        }
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $story() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$story(super::open(&folder)).await;
+            })+
+        }
+    };
+}
+
+stories!(
+    what_is_put_is_there_and_what_is_deleted_is_not,
+    a_batch_with_a_broken_check_changes_nothing,
+    one_of_thirty_racing_checks_wins,
+    a_scan_is_ordered_and_bounded,
+    a_change_for_later_is_seen_at_once,
+    later_and_at_once_keep_their_order,
+);
+
+async fn what_is_put_is_there_and_what_is_deleted_is_not(state: State) {
+    state
+        .commit(Batch::new().put("s", "a", text("1")).put("s", "b", text("2")).put("t", "a", text("3")))
+        .await
+        .unwrap();
+    assert_eq!(state.get("s", "a").unwrap(), Some(text("1")));
+    assert_eq!(state.get("t", "a").unwrap(), Some(text("3")));
+    assert_eq!((state.count("s").unwrap(), state.count("t").unwrap(), state.count("u").unwrap()), (2, 1, 0));
+    state.commit(Batch::new().delete("s", "a").delete("s", "none").put("s", "b", text("4"))).await.unwrap();
+    assert_eq!((state.get("s", "a").unwrap(), state.get("s", "b").unwrap()), (None, Some(text("4"))));
+    assert_eq!(state.count("s").unwrap(), 1);
+}
+
+async fn a_batch_with_a_broken_check_changes_nothing(state: State) {
+    state.commit(Batch::new().put("s", "a", text("1")).expect("s", "a", None)).await.unwrap();
+    let broken = Batch::new().put("s", "b", text("2")).expect("s", "a", None);
+    match state.commit(broken).await {
+        Err(StateError::Changed { space, key }) => assert_eq!((space.as_str(), key.as_str()), ("s", "a")),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(state.get("s", "b").unwrap(), None);
+    state.commit(Batch::new().put("s", "a", text("2")).expect("s", "a", Some(text("1")))).await.unwrap();
+    assert!(state.commit(Batch::new().delete("s", "a").expect("s", "a", Some(text("1")))).await.is_err());
+}
+
+async fn one_of_thirty_racing_checks_wins(state: State) {
+    let mut running = Vec::new();
+    for number in 0..30 {
+        let state = state.clone();
+        running.push(tokio::spawn(async move {
+            state.commit(Batch::new().expect("s", "one", None).put("s", "one", vec![number])).await.is_ok()
+        }));
+    }
+    let mut winners = 0;
+    for task in running {
+        winners += u32::from(task.await.unwrap());
+    }
+    assert_eq!(winners, 1);
+}
+
+async fn a_scan_is_ordered_and_bounded(state: State) {
+    for key in ["b/2", "a/1", "b/1", "b", "c", "b/3", "é"] {
+        state.commit_later(Batch::new().put("s", key, text(key)).put("other", key, text(key)));
+    }
+    state.commit(Batch::new().put("s", "b/4", text("x"))).await.unwrap();
+    assert_eq!(keys(&state, "", None, 100), vec!["a/1", "b", "b/1", "b/2", "b/3", "b/4", "c", "é"]);
+    assert_eq!(keys(&state, "b/", None, 100), vec!["b/1", "b/2", "b/3", "b/4"]);
+    assert_eq!(keys(&state, "b/", Some("b/2"), 1), vec!["b/3"]);
+    assert_eq!(keys(&state, "b/", Some("b/4"), 1), Vec::<String>::new());
+    assert_eq!(keys(&state, "b/", Some("a"), 1), vec!["b/1"]);
+    assert_eq!(keys(&state, "é", None, 9), vec!["é"]);
+}
+
+async fn a_change_for_later_is_seen_at_once(state: State) {
+    state
+        .commit(Batch::new().put("s", "a", text("1")).put("s", "b", text("1")).put("s", "c", text("1")))
+        .await
+        .unwrap();
+    state.commit_later(Batch::new().put("s", "b", text("2")).delete("s", "a").put("s", "d", text("2")));
+    assert_eq!((state.get("s", "a").unwrap(), state.get("s", "b").unwrap()), (None, Some(text("2"))));
+    assert_eq!(keys(&state, "", None, 2), vec!["b", "c"]);
+    assert_eq!(keys(&state, "", None, 9), vec!["b", "c", "d"]);
+    assert_eq!(state.count("s").unwrap(), 3);
+    // A check sees it too.
+    assert!(state.commit(Batch::new().expect("s", "a", Some(text("1"))).put("s", "a", text("9"))).await.is_err());
+    state.commit(Batch::new().expect("s", "a", None).expect("s", "b", Some(text("2")))).await.unwrap();
+    // One with checks of its own has no answer to give, and is dropped.
+    state.commit_later(Batch::new().expect("s", "b", Some(text("2"))).put("s", "b", text("3")));
+    assert_eq!(state.get("s", "b").unwrap(), Some(text("2")));
+}
+
+async fn later_and_at_once_keep_their_order(state: State) {
+    for round in 0..50_u8 {
+        state.commit_later(Batch::new().put("s", "a", vec![round, 0]));
+        state.commit(Batch::new().put("s", "a", vec![round, 1])).await.unwrap();
+        assert_eq!(state.get("s", "a").unwrap(), Some(vec![round, 1]));
+        state.commit_later(Batch::new().put("s", "a", vec![round, 2]));
+        assert_eq!(state.get("s", "a").unwrap(), Some(vec![round, 2]));
+    }
+}
+
+#[tokio::test]
+async fn it_is_all_there_after_a_close() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(&folder);
+    state.commit(Batch::new().put("s", "a", text("1"))).await.unwrap();
+    state.commit_later(Batch::new().put("s", "b", text("2")));
+    state.close().await;
+    assert!(matches!(state.commit(Batch::new().put("s", "c", text("3"))).await, Err(StateError::Stopped)));
+    drop(state);
+    let state = open(&folder);
+    assert_eq!(keys(&state, "", None, 9), vec!["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_commit_takes_along_what_was_for_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(&folder);
+    state.commit_later(Batch::new().put("s", "later", text("1")));
+    state.commit(Batch::new().put("s", "now", text("2"))).await.unwrap();
+    // What another connection sees is what a crash would leave.
+    let other = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+    let count: i64 = other.query_row("SELECT count(*) FROM kept", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 2);
+}
+
+#[tokio::test]
+async fn a_foreign_file_is_refused_by_name_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    std::fs::write(&path, "a letter").unwrap();
+    match State::open(StateOptions::Sqlite { path: path.clone() }) {
+        Ok(_) => panic!("opened"),
+        Err(StateError::Open(fault)) => assert!(fault.to_string().contains("state.db"), "{fault}"),
+        Err(other) => panic!("{other:?}"),
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), b"a letter");
+}
