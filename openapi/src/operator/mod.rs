@@ -20,7 +20,7 @@ mod inviting;
 mod log;
 mod organizations;
 mod outbox;
-pub mod powers;
+mod powers;
 mod read;
 mod refusal;
 mod resources;
@@ -29,7 +29,10 @@ mod tenants;
 mod upkeep;
 mod users;
 
-pub use powers::Powers;
+pub use powers::{
+    BackupDone, DoctorFinding, Health, LogEntry, LogFrom, LogPage, LogQuery, MAX_PAGE, OutboxEntry, OutboxFigures,
+    OutboxPage, OutboxQuery, OutboxState, PowerFailure, Powers, RebuildProgress, Status,
+};
 
 use crate::wire::{Trouble, Words, shell};
 use crate::{Dialect, Service, spec};
