@@ -75,16 +75,16 @@ pub struct Closed {
 }
 
 impl Closed {
-    pub fn try_open(self) -> Result<Bench, (Closed, OpenError)> {
+    pub fn try_open(self) -> Result<Bench, Box<(Closed, OpenError)>> {
         let vault = open_vault(self.kind, &self.folder);
         match Ledger::open(options(self.kind, &self.folder, &vault, &self.clock)) {
             Ok(ledger) => Ok(Bench { kind: self.kind, folder: self.folder, vault, ledger, clock: self.clock }),
-            Err(fault) => Err((self, fault)),
+            Err(fault) => Err(Box::new((self, fault))),
         }
     }
 
     pub fn open(self) -> Bench {
-        self.try_open().map_err(|(_, fault)| fault).unwrap()
+        self.try_open().map_err(|refused| refused.1).unwrap()
     }
 }
 

@@ -153,7 +153,8 @@ async fn a_foreign_or_newer_ledger_is_refused_by_name_and_left_alone() {
     newer[63] = 99;
     let mut foreign = good.clone();
     foreign[68..72].fill(1);
-    let cases: [(&[u8], fn(&OpenError) -> bool); 3] = [
+    type Told = fn(&OpenError) -> bool;
+    let cases: [(&[u8], Told); 3] = [
         (&newer, |fault| matches!(fault, OpenError::Newer { found: 99, .. })),
         (&foreign, |fault| matches!(fault, OpenError::Foreign { .. })),
         (b"my diary", |fault| matches!(fault, OpenError::Foreign { .. })),
@@ -163,7 +164,7 @@ async fn a_foreign_or_newer_ledger_is_refused_by_name_and_left_alone() {
         fs::write(&file, bytes).unwrap();
         let (back, fault) = match closed.try_open() {
             Ok(_) => panic!("opened"),
-            Err(refused) => refused,
+            Err(refused) => *refused,
         };
         assert!(expected(&fault), "{fault:?}");
         assert!(fault.to_string().contains("ledger.db"), "{fault}");
@@ -195,7 +196,7 @@ async fn lost_keys_stop_the_start_with_a_count() {
     }
     match closed.try_open() {
         Ok(_) => panic!("opened without keys"),
-        Err((_, fault)) => assert!(matches!(fault, OpenError::MissingKeys { missing: 3 }), "{fault:?}"),
+        Err(refused) => assert!(matches!(refused.1, OpenError::MissingKeys { missing: 3 }), "{:?}", refused.1),
     }
 }
 

@@ -64,12 +64,8 @@ async fn a_subject_is_given_to_one_stream_only(bench: Bench) {
     let subject = bench.vault.subject().await.unwrap();
     bench.submit(unit([(stream(1), 0, person(&subject, "a@example.com"))])).await.unwrap();
     let refused = bench.submit(unit([(stream(2), 0, person(&subject, "b@example.com"))])).await.unwrap_err();
-    match refused {
-        SubmitError::Claimed { claim: told, holder } => {
-            assert_eq!((told, holder), (claim("subject", &subject.id.to_string()), stream(1)));
-        }
-        other => panic!("{other:?}"),
-    }
+    let SubmitError::Claimed { claim: told, holder } = refused else { panic!("{refused:?}") };
+    assert_eq!((told, holder), (claim("subject", &subject.id.to_string()), stream(1)));
 }
 
 async fn a_commitment_fits_its_key_or_is_refused(bench: Bench) {
