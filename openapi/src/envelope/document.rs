@@ -11,13 +11,7 @@ use super::{Api, operations};
 use crate::spec::{Place, Source};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use poem::endpoint::BoxEndpoint;
-use poem::http::Method;
-use poem_openapi::OpenApi;
-use poem_openapi::registry::{MetaApi, Registry};
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
-use std::marker::PhantomData;
 
 const DESCRIPTION: &str = "Every request is a POST, every answer `{\"status\": \"...\", \"data\": ...}`. The token of \
     an application or a session is the parameter `token`, or the header `Authorization: Bearer`. Sensitive operations \
@@ -40,7 +34,7 @@ const OPERATIONS: [&Operation; 12] = [
 ];
 
 pub(super) fn source() -> Source {
-    let mut source = Source::of(Declared::<Api>(PhantomData), "Envelope dialect", DESCRIPTION);
+    let mut source = Source::of::<Api>("Envelope dialect", DESCRIPTION);
     for operation in OPERATIONS {
         let request = examples::request(operation.id);
         let request = match operation.form {
@@ -134,21 +128,6 @@ fn example(slug: Slug) -> Refused {
         | Slug::RouteNonExistent
         | Slug::IdentifyRequestError => Refused::new(slug),
     }
-}
-
-/// An API as it is declared, without a service behind it.
-struct Declared<A>(PhantomData<A>);
-
-impl<A: OpenApi> OpenApi for Declared<A> {
-    fn meta() -> Vec<MetaApi> {
-        A::meta()
-    }
-
-    fn register(registry: &mut Registry) {
-        A::register(registry);
-    }
-
-    fn add_routes(self, _: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {}
 }
 
 #[cfg(test)]
