@@ -144,9 +144,9 @@ async fn update(service: &Service, request: &Request, body: &Json<Params>) -> Re
         Some(1) => &[NEW_ADDRESS],
         Some(_) | None => &[OLD_ADDRESS, NEW_ADDRESS],
     };
-    match told(service, &call, &updated, parts, wait).await {
-        Word::Open if sent.asked.is_none() => {}
-        word => said(word)?,
+    let word = told(service, &call, &updated, parts, wait).await;
+    if sent.asked.is_some() || word != Word::Open {
+        said(word)?;
     }
     Ok(Done::of(&Employee::from(&EmployeeRow::from(&*updated))))
 }
