@@ -101,3 +101,6 @@ fn only(allow: &'static str, methods: RouteMethod) -> impl Endpoint<Output = Res
         .catch_error(move |_: poem::error::MethodNotAllowedError| async move { page::wrong_method(allow) })
         .map_to_response()
 }
+
+#[cfg(test)]
+mod tests;
