@@ -20,6 +20,8 @@ mod query;
 mod ranks;
 mod rows;
 mod scopes;
+#[cfg(test)]
+mod story;
 mod views;
 
 pub use error::ViewsError;

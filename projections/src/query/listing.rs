@@ -6,7 +6,7 @@
 
 use super::QueryError;
 use super::rows::one;
-use crate::columns::{Cells, signed};
+use crate::columns::signed;
 use crate::fields::{Field, FieldKind};
 use crate::limits::MAX_FILTER_VALUES;
 use crate::page::{Cut, ListQuery};
