@@ -7,6 +7,8 @@
 
 mod finish;
 mod merged;
+#[cfg(test)]
+mod tests;
 
 pub use finish::finish;
 

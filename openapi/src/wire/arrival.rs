@@ -38,18 +38,17 @@ pub fn arrival(request: &Request) -> &Arrival {
     request.data::<Arrival>().expect("operations are mounted behind the shell")
 }
 
+/// Who sent a request: the connection's address, or what a trusted proxy says.
+#[must_use]
+pub fn peer(request: &Request, settings: &HttpSettings) -> IpAddr {
+    let remote = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
+    origin(remote.to_canonical(), request.headers(), settings)
+}
+
 impl Arrival {
     pub(crate) fn of(request: &Request, dialect: Dialect, settings: &HttpSettings, at: Timestamp) -> Self {
         let request_id = request.header(REQUEST_ID).and_then(super::uuid).unwrap_or_else(Uuid::now_v7);
-        let remote = request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
-        Self {
-            dialect,
-            request_id,
-            at,
-            peer: origin(remote.to_canonical(), request.headers(), settings),
-            route: "",
-            body_wait: settings.body_wait,
-        }
+        Self { dialect, request_id, at, peer: peer(request, settings), route: "", body_wait: settings.body_wait }
     }
 
     /// Writes down, once, what broke; callers learn the request id only.

@@ -21,7 +21,7 @@ mod security;
 mod shell;
 mod types;
 
-pub use arrival::{Arrival, arrival};
+pub use arrival::{Arrival, arrival, peer};
 pub use body::{Body, BodyFault, MAX_BODY, Media};
 pub use caller::{Caller, CallerError, KeyFault, MAX_KEY, authenticate, bearer, caller, idempotency, tenant_of};
 pub use charge::{charged, invite};

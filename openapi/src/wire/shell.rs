@@ -45,10 +45,18 @@ pub trait Words: Send + Sync + 'static {
 /// dialect's words, with `X-Request-Id` and `Cache-Control: no-store`, and
 /// leaves one line in the log.
 pub fn shell<W: Words, A: OpenApi + 'static>(words: W, api: A, service: &Service) -> BoxEndpoint<'static> {
+    around(words, api, service.bus.clone(), service.settings.clone())
+}
+
+fn around<W: Words, A: OpenApi + 'static>(
+    words: W,
+    api: A,
+    bus: CommandBus,
+    settings: Arc<HttpSettings>,
+) -> BoxEndpoint<'static> {
     let routes = Routes::of::<A>();
     let inner = OpenApiService::new(api, W::DIALECT.name(), "1").into_endpoint();
-    let places = Semaphore::new(service.settings.requests_at_once);
-    let (bus, settings) = (service.bus.clone(), service.settings.clone());
+    let places = Semaphore::new(settings.requests_at_once);
     Shell { words, routes, inner, places, bus, settings }.boxed()
 }
 
@@ -166,3 +174,7 @@ fn known_method(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|name| *name == method.as_str()).unwrap_or("other")
 }
+
+#[cfg(test)]
+#[path = "shell_tests.rs"]
+mod tests;
