@@ -33,6 +33,12 @@ pub use unit::{
 };
 pub use vault::{KeyCount, Subject, Vault, VaultError, VaultOptions};
 
+/// The version of SQLite this program carries.
+#[must_use]
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}
+
 /// A place in the log: 1..n in commit order, without gaps. 0 is "before the first".
 pub type Position = u64;
 /// A place in one stream: 1..n. 0 as an expected version means "the stream must be new".

@@ -25,6 +25,8 @@ pub(crate) const FILE: &str = "index.db";
 const READERS: usize = 2;
 /// Page cache of the connection that checks units, KiB.
 const FRONT_CACHE_KIB: u32 = 8_192;
+/// Receipts forgotten at once: as many as may have come since the last time.
+const PRUNED_AT_ONCE: i64 = 131_072;
 
 const FORMAT: Format = Format {
     kind: 2,
@@ -334,9 +336,10 @@ impl Disk {
         number
     }
 
-    /// Forgets receipts of units before this position.
+    /// Forgets receipts of units before this position, a bounded number at a time.
     pub(crate) fn prune_receipts(&self, before: Position) -> Result<usize, ReadError> {
-        Ok(lock(&self.writer).execute("DELETE FROM receipts WHERE first < ?1", [signed(before)])?)
+        let sql = "DELETE FROM receipts WHERE first IN (SELECT first FROM receipts WHERE first < ?1 LIMIT ?2)";
+        Ok(lock(&self.writer).prepare_cached(sql)?.execute([signed(before), PRUNED_AT_ONCE])?)
     }
 
     /// Moves the write-ahead log into the file.

@@ -27,7 +27,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Attempts at the end; what is missing then is caught up at the next start.
 const LAST_ATTEMPTS: u32 = 2;
 /// Flushes between two looks for receipts too old to keep.
-const PRUNE_EVERY: u64 = 256;
+const PRUNE_EVERY: u64 = 8;
 
 pub(crate) struct Flusher {
     gate: Mutex<Gate>,

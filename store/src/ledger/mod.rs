@@ -138,6 +138,7 @@ impl Ledger {
         };
         let disk = folder.as_deref().map(Disk::open).transpose()?;
         let (disk, memory, flushed) = follow(&following, disk)?;
+        reads::check_recent_keys(&log, &options.vault)?;
         let index = Index::new(log.origin().id, secret, disk, memory, flushed);
         let (position, leaf, at) = log.last()?.map_or((0, [0; 32], 0), |row| (row.position, row.leaf, row.at));
         let inner = Arc::new(Inner {

@@ -7,13 +7,16 @@ use uuid::Uuid;
 
 use super::{Inner, Ledger, open_row};
 use crate::{
-    Claim, CommandId, Entry, KeyCount, Mark, Position, ReadError, Receipt, Recorded, StreamId, Version,
+    Claim, CommandId, Entry, KeyCount, Mark, OpenError, Position, ReadError, Receipt, Recorded, StreamId, Vault,
+    Version,
     index::{Asker, ClaimKey},
-    log::{Row, leaf_hash, subject_of},
+    log::{Backend, Row, subject_of},
 };
 
 /// Rows read at once while walking the whole log.
 const PAGE: usize = 1_024;
+/// Events at the end of the log whose keys are looked for at every start.
+const RECENT: usize = 64;
 
 /// A command's receipt, with the fingerprint of its body if it is known still.
 pub type KnownReceipt = (Receipt, Option<[u8; 32]>);
@@ -143,26 +146,41 @@ impl Ledger {
     /// Reads the whole log: re-hashes every entry and looks at the key of every
     /// subject named. `seen` hears the position from time to time.
     pub fn examine(&self, seen: &mut dyn FnMut(Position)) -> Result<KeyCount, ReadError> {
-        let inner = self.inner();
-        let (mut after, mut subjects) = (0, HashSet::new());
-        loop {
-            let rows = inner.log.after(after, PAGE)?;
-            let Some(last) = rows.last() else { break };
-            for (row, expected) in rows.iter().zip(after + 1..) {
-                if row.position != expected {
-                    return Err(ReadError::Damaged { position: expected, what: "it is not there" });
-                }
-                if leaf_hash(&inner.entry(row).text) != row.leaf {
-                    return Err(ReadError::Damaged { position: expected, what: "its hash does not fit" });
-                }
-                subjects.extend(sealed_for(row));
-            }
-            after = last.position;
-            seen(after);
-        }
-        let subjects: Vec<Uuid> = subjects.into_iter().collect();
-        Ok(inner.vault.count(&subjects)?)
+        examine(&self.inner().log, &self.inner().vault, seen)
     }
+}
+
+/// Walks the whole log: hashes, gaps, keys.
+fn examine(log: &Backend, vault: &Vault, seen: &mut dyn FnMut(Position)) -> Result<KeyCount, ReadError> {
+    let (mut after, mut subjects, mut text) = (0, HashSet::new(), String::new());
+    loop {
+        let rows = log.after(after, PAGE)?;
+        let Some(last) = rows.last() else { break };
+        for (row, expected) in rows.iter().zip(after + 1..) {
+            if row.position != expected {
+                return Err(ReadError::Damaged { position: expected, what: "it is not there" });
+            }
+            if row.leaf_of(log.origin(), &mut text) != row.leaf {
+                return Err(ReadError::Damaged { position: expected, what: "its hash does not fit" });
+            }
+            subjects.extend(sealed_for(row));
+        }
+        after = last.position;
+        seen(after);
+    }
+    let subjects: Vec<Uuid> = subjects.into_iter().collect();
+    Ok(vault.count(&subjects)?)
+}
+
+/// Whether the keys reach as far as the log does: those of the last events are looked
+/// up, and only if one is missing all are counted.
+pub(super) fn check_recent_keys(log: &Backend, vault: &Vault) -> Result<(), OpenError> {
+    let recent: Vec<Uuid> = log.before(Position::MAX, RECENT)?.iter().filter_map(sealed_for).collect();
+    if vault.count(&recent)?.missing == 0 {
+        return Ok(());
+    }
+    let count = examine(log, vault, &mut |_| {})?;
+    Err(OpenError::MissingKeys { missing: count.missing })
 }
 
 fn sealed_for(row: &Row) -> Option<Uuid> {

@@ -10,7 +10,7 @@ pub(crate) mod sqlite;
 use std::path::Path;
 
 pub(crate) use memory::MemoryLog;
-pub(crate) use row::{Origin, Row, leaf_hash, subject_of};
+pub(crate) use row::{Origin, Row, subject_of};
 pub(crate) use sqlite::SqliteLog;
 
 use crate::{OpenError, Position, ReadError, ledger::BackendOptions};

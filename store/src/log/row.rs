@@ -72,7 +72,7 @@ impl Row {
 }
 
 /// RFC 6962: the hash of a leaf.
-pub(crate) fn leaf_hash(entry: &str) -> [u8; 32] {
+fn leaf_hash(entry: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update([0]);
     hash.update(entry.as_bytes());

@@ -201,6 +201,34 @@ async fn lost_keys_stop_the_start_with_a_count() {
 }
 
 #[tokio::test]
+async fn keys_older_than_the_log_stop_the_start() {
+    let bench = Bench::new(Kind::Sqlite);
+    let person = |subject: store::Subject| {
+        json!({
+            "subject": {"id": subject.id.to_string(), "commitment": subject.commitment},
+            "personal": {"name": "Ada"},
+        })
+    };
+    let early = bench.vault.subject().await.unwrap();
+    bench.submit(unit([(stream(1), 0, person(early))])).await.unwrap();
+    let closed = bench.close().await;
+    let keys = closed.folder.path().join("keys.db");
+    let old = fs::read(&keys).unwrap();
+    let bench = closed.open();
+    let late = bench.vault.subject().await.unwrap();
+    bench.submit(unit([(stream(2), 0, person(late))])).await.unwrap();
+    // The index is up to date, so nothing is left to catch up with.
+    let closed = bench.close().await;
+    let _ = fs::remove_file(closed.folder.path().join("keys.db-wal"));
+    let _ = fs::remove_file(closed.folder.path().join("keys.db-shm"));
+    fs::write(&keys, old).unwrap();
+    match closed.try_open() {
+        Ok(_) => panic!("opened with old keys"),
+        Err(refused) => assert!(matches!(refused.1, OpenError::MissingKeys { missing: 1 }), "{:?}", refused.1),
+    }
+}
+
+#[tokio::test]
 async fn destroyed_keys_and_clear_texts_are_nowhere_in_the_folder() {
     let bench = Bench::new(Kind::Sqlite);
     let subject = bench.vault.subject().await.unwrap();
