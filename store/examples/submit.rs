@@ -29,6 +29,23 @@ fn claims() -> ClaimsOf {
     })
 }
 
+const SETTINGS: &str = "settings-default/0193f2a8-0000-7000-8000-000000000002";
+
+/// What the units rely on: a stream that is there already, at version 1.
+async fn settle(ledger: &Ledger) {
+    if ledger.head() == 0 {
+        let event = NewEvent {
+            id: Uuid::now_v7(),
+            kind: "SettingsChanged".into(),
+            schema: 1,
+            payload: json!({}),
+            metadata: BTreeMap::new(),
+        };
+        let appends = vec![Append { stream: StreamId::new(SETTINGS), expected: 0, events: vec![event] }];
+        ledger.submit(Unit { tenant: "default".into(), appends, ..Unit::default() }).await.unwrap();
+    }
+}
+
 async fn unit(vault: &Vault, number: u64) -> Unit {
     let subject = vault.subject().await.unwrap();
     let payload = json!({
@@ -49,7 +66,7 @@ async fn unit(vault: &Vault, number: u64) -> Unit {
     let stream = StreamId::from(format!("invitation-default/{}", Uuid::now_v7()));
     Unit {
         tenant: "default".into(),
-        guards: vec![(StreamId::new("settings-default/0193f2a8-0000-7000-8000-000000000002"), 0)],
+        guards: vec![(StreamId::new(SETTINGS), 1)],
         appends: vec![Append { stream, expected: 0, events: vec![event] }],
         ..Unit::default()
     }
@@ -75,6 +92,7 @@ async fn main() {
     let ledger =
         Ledger::open(LedgerOptions::new(BackendOptions::Sqlite { folder }, claims(), vault.clone(), now)).unwrap();
     println!("opened at {} in {:?}", ledger.head(), begun.elapsed());
+    settle(&ledger).await;
     let base = ledger.head();
     let next = Arc::new(AtomicU64::new(base));
     let begun = Instant::now();

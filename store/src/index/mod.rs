@@ -12,8 +12,9 @@ mod follow;
 mod layer;
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
-    sync::{Arc, RwLock},
+    sync::{Arc, MutexGuard, RwLock},
     time::Instant,
 };
 
@@ -39,11 +40,91 @@ pub(crate) struct Index {
     flusher: Flusher,
 }
 
-/// Who asks: the thread that checks units has a connection of its own.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asker {
-    Writer,
-    Anybody,
+/// One view for the checks of a whole batch: the writer's.
+///
+/// The sealed layer is taken before the file is first read, and kept: were it
+/// flushed and dropped meanwhile, the file's snapshot would still lack it.
+pub(crate) struct Pinned<'a> {
+    index: &'a Index,
+    sealed: Option<Arc<Layer>>,
+    front: Option<MutexGuard<'a, Connection>>,
+    begun: Cell<bool>,
+}
+
+impl Pinned<'_> {
+    fn find<T>(
+        &self,
+        in_layer: impl Fn(&Layer) -> Option<T>,
+        on_disk: impl FnOnce(&Disk, &Connection) -> Result<T, ReadError>,
+        absent: T,
+    ) -> Result<T, ReadError> {
+        if let Some(found) = in_layer(&read(&self.index.active)) {
+            return Ok(found);
+        }
+        if let Some(found) = self.sealed.as_deref().and_then(in_layer) {
+            return Ok(found);
+        }
+        match self.disk()? {
+            Some((disk, on)) => on_disk(disk, on),
+            None => Ok(absent),
+        }
+    }
+
+    /// The file, within one read transaction: taking its locks costs as much as a look-up.
+    fn disk(&self) -> Result<Option<(&Disk, &Connection)>, ReadError> {
+        let (Some(disk), Some(on)) = (&self.index.disk, self.front.as_deref()) else { return Ok(None) };
+        if !self.begun.replace(true) {
+            on.prepare_cached("BEGIN")?.execute([])?;
+        }
+        Ok(Some((disk, on)))
+    }
+
+    pub(crate) fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
+        let in_layer = |layer: &Layer| layer.streams.get(stream).map(|grown| Some(grown.head));
+        self.find(in_layer, |disk, on| disk.head(on, stream), None)
+    }
+
+    /// By the first position of the holding stream.
+    pub(crate) fn holder(&self, key: &ClaimKey) -> Result<Option<Position>, ReadError> {
+        let in_layer = |layer: &Layer| layer.claims.get(key).map(|holding| holding.holder);
+        self.find(in_layer, |disk, on| disk.holder(on, key), None)
+    }
+
+    pub(crate) fn receipt(&self, command: &CommandId) -> Result<Option<Kept>, ReadError> {
+        let in_layer = |layer: &Layer| layer.receipts.get(command).copied().map(Some);
+        self.find(in_layer, |disk, on| disk.receipt(on, command), None)
+    }
+
+    /// The last number given in a tenant; 0 if none.
+    pub(crate) fn tenant(&self, tenant: &str) -> Result<u64, ReadError> {
+        let in_layer = |layer: &Layer| layer.tenants.get(tenant).map(|numbered| numbered.last);
+        self.find(in_layer, |disk, on| disk.tenant(on, tenant), 0)
+    }
+
+    /// What a stream may hold in a family; the caller checks each with `holder`.
+    pub(crate) fn held(&self, holder: Position, family: &'static str) -> Result<Vec<ClaimKey>, ReadError> {
+        let known = (holder, family);
+        let mut keys: Vec<ClaimKey> = read(&self.index.active).held.get(&known).cloned().unwrap_or_default();
+        if let Some(sealed) = &self.sealed {
+            keys.extend(sealed.held.get(&known).into_iter().flatten());
+        }
+        if let Some((disk, on)) = self.disk()? {
+            keys.extend(disk.held(on, holder, family)?);
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys)
+    }
+}
+
+impl Drop for Pinned<'_> {
+    fn drop(&mut self) {
+        if let (true, Some(on)) = (self.begun.get(), self.front.as_deref())
+            && let Err(fault) = on.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]))
+        {
+            tracing::warn!(error = &fault as &dyn std::error::Error, "the index's reader could not end its view");
+        }
+    }
 }
 
 impl Index {
@@ -59,10 +140,15 @@ impl Index {
         }
     }
 
+    /// The writer's view of now.
+    pub(crate) fn pin(&self) -> Pinned<'_> {
+        let sealed = read(&self.sealed).clone();
+        Pinned { index: self, sealed, front: self.disk.as_ref().map(Disk::front), begun: Cell::new(false) }
+    }
+
     /// Looks in the layers, newest first, then on disk.
     fn find<T>(
         &self,
-        asker: Asker,
         in_layer: impl Fn(&Layer) -> Option<T>,
         on_disk: impl FnOnce(&Disk, &Connection) -> Result<T, ReadError>,
         absent: T,
@@ -70,19 +156,17 @@ impl Index {
         if let Some(found) = in_layer(&read(&self.active)) {
             return Ok(found);
         }
-        if let Some(found) = read(&self.sealed).as_deref().and_then(&in_layer) {
+        if let Some(found) = read(&self.sealed).as_deref().and_then(in_layer) {
             return Ok(found);
         }
         match &self.disk {
             None => Ok(absent),
-            Some(disk) if asker == Asker::Writer => on_disk(disk, &disk.front()),
             Some(disk) => on_disk(disk, &disk.reader()),
         }
     }
 
-    pub(crate) fn head(&self, asker: Asker, stream: &StreamId) -> Result<Option<Head>, ReadError> {
+    pub(crate) fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
         self.find(
-            asker,
             |layer| layer.streams.get(stream).map(|grown| Some(grown.head)),
             |disk, on| disk.head(on, stream),
             None,
@@ -90,58 +174,17 @@ impl Index {
     }
 
     /// By the first position of the holding stream.
-    pub(crate) fn holder(&self, asker: Asker, key: &ClaimKey) -> Result<Option<Position>, ReadError> {
-        self.find(
-            asker,
-            |layer| layer.claims.get(key).map(|holding| holding.holder),
-            |disk, on| disk.holder(on, key),
-            None,
-        )
+    pub(crate) fn holder(&self, key: &ClaimKey) -> Result<Option<Position>, ReadError> {
+        self.find(|layer| layer.claims.get(key).map(|holding| holding.holder), |disk, on| disk.holder(on, key), None)
     }
 
-    pub(crate) fn receipt(&self, asker: Asker, command: &CommandId) -> Result<Option<Kept>, ReadError> {
-        self.find(
-            asker,
-            |layer| layer.receipts.get(command).copied().map(Some),
-            |disk, on| disk.receipt(on, command),
-            None,
-        )
-    }
-
-    /// The last number given in a tenant; 0 if none.
-    pub(crate) fn tenant(&self, asker: Asker, tenant: &str) -> Result<u64, ReadError> {
-        self.find(
-            asker,
-            |layer| layer.tenants.get(tenant).map(|numbered| numbered.last),
-            |disk, on| disk.tenant(on, tenant),
-            0,
-        )
+    pub(crate) fn receipt(&self, command: &CommandId) -> Result<Option<Kept>, ReadError> {
+        self.find(|layer| layer.receipts.get(command).copied().map(Some), |disk, on| disk.receipt(on, command), None)
     }
 
     /// Where the stream begins whose first event has this number.
     pub(crate) fn created(&self, tenant: &str, tseq: u64) -> Result<Option<Position>, ReadError> {
-        self.find(
-            Asker::Anybody,
-            |layer| layer.created(tenant, tseq).map(Some),
-            |disk, on| disk.created(on, tenant, tseq),
-            None,
-        )
-    }
-
-    /// What a stream may hold in a family; the caller checks each with `holder`.
-    pub(crate) fn held(&self, holder: Position, family: &'static str) -> Result<Vec<ClaimKey>, ReadError> {
-        let mut keys: Vec<ClaimKey> = Vec::new();
-        let known = (holder, family);
-        keys.extend(read(&self.active).held.get(&known).into_iter().flatten());
-        if let Some(sealed) = read(&self.sealed).as_deref() {
-            keys.extend(sealed.held.get(&known).into_iter().flatten());
-        }
-        if let Some(disk) = &self.disk {
-            keys.extend(disk.held(&disk.front(), holder, family)?);
-        }
-        keys.sort_unstable();
-        keys.dedup();
-        Ok(keys)
+        self.find(|layer| layer.created(tenant, tseq).map(Some), |disk, on| disk.created(on, tenant, tseq), None)
     }
 
     /// Positions of a stream's events with versions in (after, to], by version.

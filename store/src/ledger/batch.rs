@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::prepare::{KeyedChange, Prepared};
 use crate::{
     Claim, CommandId, Position, ReadError, Receipt, StreamId, StreamReceipt, SubmitError, Version,
-    index::{Asker, ClaimKey, Head, Holding, Index, Kept, Layer},
+    index::{ClaimKey, Head, Holding, Kept, Layer, Pinned},
     log::{Backend, Origin, Row},
 };
 
@@ -41,7 +41,7 @@ pub(super) struct Staged {
 
 /// What checking needs to know, besides the batch itself.
 pub(super) struct Ground<'a> {
-    pub index: &'a Index,
+    pub index: Pinned<'a>,
     pub log: &'a Backend,
     /// Ends of streams on disk that were asked for lately. Only the writer grows streams, so it knows.
     pub heads: &'a mut Cache<StreamId, Head>,
@@ -266,7 +266,7 @@ impl Batch {
     fn receipt(&self, command: &CommandId, ground: &Ground<'_>) -> Result<Option<Kept>, ReadError> {
         match self.layer.receipts.get(command) {
             Some(kept) => Ok(Some(*kept)),
-            None => ground.index.receipt(Asker::Writer, command),
+            None => ground.index.receipt(command),
         }
     }
 
@@ -277,7 +277,7 @@ impl Batch {
         if let Some(head) = ground.heads.get(stream) {
             return Ok(Some(*head));
         }
-        let found = ground.index.head(Asker::Writer, stream)?;
+        let found = ground.index.head(stream)?;
         if let Some(head) = found {
             ground.heads.insert(stream.clone(), head);
         }
@@ -291,14 +291,14 @@ impl Batch {
     fn holder(&self, key: &ClaimKey, ground: &Ground<'_>) -> Result<Option<Position>, ReadError> {
         match self.layer.claims.get(key) {
             Some(holding) => Ok(holding.holder),
-            None => ground.index.holder(Asker::Writer, key),
+            None => ground.index.holder(key),
         }
     }
 
     fn tenant(&self, tenant: &str, ground: &Ground<'_>) -> Result<u64, ReadError> {
         match self.layer.tenants.get(tenant) {
             Some(numbered) => Ok(numbered.last),
-            None => ground.index.tenant(Asker::Writer, tenant),
+            None => ground.index.tenant(tenant),
         }
     }
 

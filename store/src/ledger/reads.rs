@@ -9,7 +9,7 @@ use super::{Inner, Ledger, open_row};
 use crate::{
     Claim, CommandId, Entry, KeyCount, Mark, OpenError, Position, ReadError, Receipt, Recorded, StreamId, Vault,
     Version,
-    index::{Asker, ClaimKey},
+    index::ClaimKey,
     log::{Backend, Row, subject_of},
 };
 
@@ -25,7 +25,7 @@ impl Ledger {
     /// What a command came to, if it landed. Receipts are kept for at least 48 hours.
     pub fn receipt(&self, id: &CommandId) -> Result<Option<KnownReceipt>, ReadError> {
         let inner = self.inner();
-        let Some(kept) = inner.index.receipt(Asker::Anybody, id)? else { return Ok(None) };
+        let Some(kept) = inner.index.receipt(id)? else { return Ok(None) };
         Ok(Some((inner.receipt_of(&kept)?, kept.fingerprint)))
     }
 
@@ -33,12 +33,12 @@ impl Ledger {
     pub fn claim_holder(&self, claim: &Claim) -> Result<Option<StreamId>, ReadError> {
         let inner = self.inner();
         let key = ClaimKey::of(&inner.index.secret, claim.family, &claim.name);
-        inner.index.holder(Asker::Anybody, &key)?.map(|first| inner.stream_at(first)).transpose()
+        inner.index.holder(&key)?.map(|first| inner.stream_at(first)).transpose()
     }
 
     /// The version a stream is at; 0 if it does not exist.
     pub fn version(&self, stream: &StreamId) -> Result<Version, ReadError> {
-        Ok(self.inner().index.head(Asker::Anybody, stream)?.map_or(0, |head| head.version))
+        Ok(self.inner().index.head(stream)?.map_or(0, |head| head.version))
     }
 
     /// A stream's events with versions in (after, to], ascending.

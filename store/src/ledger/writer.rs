@@ -85,7 +85,7 @@ impl Writer {
         let mut batch = Batch::after(self.head, std::mem::take(&mut self.text));
         let mut answers = Vec::with_capacity(taken.len());
         let mut ground = Ground {
-            index: &self.inner.index,
+            index: self.inner.index.pin(),
             log: &self.inner.log,
             heads: &mut self.heads,
             now: (self.inner.now)(),
@@ -95,6 +95,7 @@ impl Writer {
         for Queued { unit, answer } in taken.drain(..) {
             answers.push((answer, batch.admit(unit, &mut ground)));
         }
+        drop(ground);
         self.text = std::mem::take(&mut batch.text);
         if batch.staged.is_empty() {
             self.answer(answers);

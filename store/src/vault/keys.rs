@@ -129,6 +129,16 @@ impl Keys {
         }
     }
 
+    /// Moves the file's write-ahead log into it.
+    pub(super) fn tidy(&self) -> Result<(), VaultError> {
+        match self {
+            Keys::Memory { .. } => Ok(()),
+            Keys::Sqlite { writer, .. } => {
+                Ok(lock(writer).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+            }
+        }
+    }
+
     /// Puts a tombstone in the key's place; `forget` is called while nobody can look the key up.
     pub(super) fn destroy(&self, subject: Uuid, forget: impl FnOnce()) -> Result<(), VaultError> {
         match self {

@@ -77,6 +77,9 @@ impl Pool {
         if let Some(thread) = lock(&self.thread).take() {
             // It ends by itself; a panic in it has been printed already.
             let _ = thread.join();
+            if let Err(fault) = self.shared.keys.tidy() {
+                tracing::warn!(error = &fault as &dyn std::error::Error, "the keys could not be checkpointed");
+            }
         }
     }
 }
