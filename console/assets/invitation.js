@@ -6,8 +6,16 @@
 
 const part = (id) => document.getElementById(id);
 const link = location.pathname.split("/").filter(Boolean).pop();
-const secret = () => decodeURIComponent(location.hash.slice(1));
 let seen = null;
+
+function secret() {
+  const text = location.hash.slice(1);
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 // What each refusal means to the person who holds the link. Refusals that are
 // not listed show the service's own words.
@@ -17,7 +25,7 @@ const WORDS = {
   "invitation-expired": "This invitation has expired. Ask whoever invited you to send it again.",
   "invitation-cancelled": "This invitation was taken back by whoever sent it.",
   "invitation-declined": "This invitation was declined. Ask for a new one if that was a mistake.",
-  "invitation-accepted": "This invitation was accepted already. If that was you, simply log in.",
+  "invitation-accepted": "This invitation was accepted already. A link is good for one acceptance.",
   "locked": "There were too many wrong tries from here. Ask whoever invited you to send the invitation again.",
   "account-exists": "This address has an account already. Log in with it, then accept.",
   "inviter-may-not": "Whoever invited you may no longer do so. Ask somebody else there to invite you.",
@@ -106,6 +114,7 @@ function finish(title, text) {
   complain("");
   say("");
   part("title").textContent = title;
+  document.title = title;
   part("done-text").textContent = text;
   show("done", true);
   // The secret is used up: it need not stay in the history.
@@ -141,15 +150,16 @@ function offer(view) {
   const me = view.session;
   part("who").textContent = me ? `You are logged in as ${me.email || me.name || "a user"}.` : "";
   show("who", Boolean(me));
-  const how = view.can_register
-    ? "You have no account here yet: make one with the invited address."
-    : me ? "" : "Log in to accept. Nothing is accepted until you press the button.";
-  part("how").textContent = me ? "" : how;
-  show("how", Boolean(!me && how));
+  part("how").textContent = view.can_register
+    ? "The invited address has no account here yet: you can make one."
+    : "Log in to accept. Nothing is accepted until you press the button.";
+  show("how", !me);
   show("accept", Boolean(me));
-  show("show-register", Boolean(view.can_register && !me));
-  show("show-login", !me);
-  part("show-login").classList.toggle("main", !view.can_register);
+  show("show-register", Boolean(view.can_register));
+  part("show-register").classList.toggle("main", !me);
+  part("show-login").textContent = me ? "Use another account" : "Log in";
+  part("show-login").classList.toggle("main", !me && !view.can_register);
+  show("show-login", true);
   part("register-email").value = view.email || "";
   part("login-email").value = part("login-email").value || view.email || "";
   show("choices", true);

@@ -84,6 +84,10 @@ impl Card {
         let head = serde_json::from_str::<Head>(text).ok();
         let (title, description) =
             head.map_or_else(|| (name.to_owned(), String::new()), |h| (h.info.title, h.info.description));
+        // The program's name stands on the page already.
+        let title = title.strip_prefix("Invitation Ledger: ").unwrap_or(&title);
+        let mut letters = title.chars();
+        let title = letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect());
         // The first paragraph is enough for a card.
         let description = description.split("\n\n").next().unwrap_or_default().replace('`', "").trim().to_owned();
         Self { name: name.to_owned(), title, description }
@@ -93,7 +97,8 @@ impl Card {
         let name = escaped(&self.name);
         format!(
             "<li class=\"card\"><h3>{title}</h3><p>{description}</p>\
-             <a href=\"/docs/{name}\">Browse and try</a> · <a href=\"/docs/{name}.json\">OpenAPI as JSON</a></li>",
+             <p class=\"links\"><a href=\"/docs/{name}\">Browse and try</a> · \
+             <a href=\"/docs/{name}.json\">OpenAPI as JSON</a></p></li>",
             title = escaped(&self.title),
             description = escaped(&self.description),
         )
@@ -133,10 +138,10 @@ mod tests {
 
     #[test]
     fn a_card_takes_its_words_from_the_document_and_trusts_none() {
-        let text = r#"{"info": {"title": "A <b>", "description": "First `x`.\n\nSecond."}}"#;
+        let text = r#"{"info": {"title": "Invitation Ledger: a <b>", "description": "First `x`.\n\nSecond."}}"#;
         let html = Card::new("a", text).html();
         assert!(html.contains("<h3>A &lt;b&gt;</h3><p>First x.</p>"), "{html}");
         assert!(html.contains("href=\"/docs/a.json\""), "{html}");
-        assert!(Card::new("odd", "no JSON").html().contains("<h3>odd</h3>"));
+        assert!(Card::new("odd", "no JSON").html().contains("<h3>Odd</h3>"));
     }
 }
