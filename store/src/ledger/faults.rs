@@ -1,6 +1,13 @@
 //! What happens when the disk does not play along.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -12,6 +19,10 @@ use crate::{
 };
 
 fn open(folder: &Path, min_free_bytes: u64) -> Ledger {
+    open_with(folder, min_free_bytes, Arc::new(|| 1_700_000_000_000_000))
+}
+
+fn open_with(folder: &Path, min_free_bytes: u64, now: crate::NowFn) -> Ledger {
     let backend = BackendOptions::Sqlite { folder: folder.to_owned() };
     let vault = Vault::open(VaultOptions::Sqlite { path: folder.join("keys.db") }).unwrap();
     let claims: crate::ClaimsOf = Arc::new(|_: &StreamId, _: &str, payload: &serde_json::Value| {
@@ -21,7 +32,7 @@ fn open(folder: &Path, min_free_bytes: u64) -> Ledger {
             .into_iter()
             .collect()
     });
-    let options = LedgerOptions::new(backend, claims, vault, Arc::new(|| 1_700_000_000_000_000));
+    let options = LedgerOptions::new(backend, claims, vault, now);
     Ledger::open(LedgerOptions { min_free_bytes, ..options }).unwrap()
 }
 
@@ -104,4 +115,49 @@ async fn below_the_mark_of_free_space_callers_are_refused_and_others_are_not() {
     assert_eq!(ledger.submit(background).await.unwrap().last, 1);
     let guard = Unit { tenant: "t".into(), guards: vec![(StreamId::new("thing-t/none"), 0)], ..Unit::default() };
     assert_eq!(ledger.submit(guard).await.map(|Receipt { last, .. }| last).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_turns_callers_away_and_leaves_the_background_its_lane() {
+    let folder = tempfile::tempdir().unwrap();
+    let stopped = Arc::new(AtomicBool::new(false));
+    let looks = Arc::new(AtomicU64::new(0));
+    let (standing, looked) = (stopped.clone(), looks.clone());
+    let now: crate::NowFn = Arc::new(move || {
+        looked.fetch_add(1, Relaxed);
+        while standing.load(Relaxed) {
+            std::thread::yield_now();
+        }
+        1_700_000_000_000_000
+    });
+    let ledger = open_with(folder.path(), 0, now);
+    let guard = || Unit { tenant: "t".into(), guards: vec![(StreamId::new("thing-t/none"), 0)], ..Unit::default() };
+    let asked = |unit: Unit| {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { ledger.submit(unit).await })
+    };
+    // The writer has taken one unit and stands still: it may not look at the clock.
+    stopped.store(true, Relaxed);
+    let before = looks.load(Relaxed);
+    let mut waiting = vec![asked(guard())];
+    while looks.load(Relaxed) == before {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..4_096 {
+        waiting.push(asked(guard()));
+    }
+    while ledger.figures().queued < 4_096 {
+        tokio::task::yield_now().await;
+    }
+    let turned_away = ledger.submit(guard()).await.unwrap_err();
+    assert!(matches!(turned_away, SubmitError::Busy { retry_after_s: 1 }), "{turned_away:?}");
+    assert_eq!(ledger.figures().busy, 1);
+    waiting.push(asked(Unit { lane: crate::Lane::Background, ..guard() }));
+    while ledger.figures().queued < 4_097 {
+        tokio::task::yield_now().await;
+    }
+    stopped.store(false, Relaxed);
+    for task in waiting {
+        task.await.unwrap().unwrap();
+    }
 }

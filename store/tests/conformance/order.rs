@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use store::{Position, StreamId, SubmitError, Unit};
+use store::{Append, Position, StreamId, SubmitError, Unit};
 use uuid::Uuid;
 
-use crate::bench::{Bench, START, create, stream, unit};
+use crate::bench::{Bench, START, TENANT, claim, create, event, stream, unit};
 
 stories!(
     positions_are_gapless_under_64_writers,
     tailing_readers_see_each_position_once_and_in_order,
     each_tenant_has_its_own_numbers,
+    answers_are_the_same_while_the_index_goes_to_disk,
     the_log_is_read_backwards,
     a_time_leads_to_a_position,
     time_never_goes_back,
@@ -95,6 +96,41 @@ async fn each_tenant_has_its_own_numbers(bench: Bench) {
     assert_eq!(bench.ledger.find_tseq("b-c", 2).unwrap(), Some(stream_of("b-c", 2)));
     assert_eq!(bench.ledger.find_tseq("a", 4).unwrap(), None, "no stream began with it");
     assert_eq!(bench.ledger.find_tseq("c", 1).unwrap(), None);
+}
+
+async fn answers_are_the_same_while_the_index_goes_to_disk(bench: Bench) {
+    // Several layers' worth: they are sealed and flushed while this goes on.
+    const UNITS: u128 = 190;
+    const STREAMS: u128 = 100;
+    let name = |round: u128, number: u128| format!("{}", round * STREAMS + number);
+    for round in 0..UNITS {
+        let appends = (0..STREAMS).map(|number| Append {
+            stream: stream(round * STREAMS + number),
+            expected: 0,
+            events: vec![event(json!({"take": [format!("address {}", name(round, number))]}))],
+        });
+        let made = Unit { tenant: TENANT.into(), appends: appends.collect(), ..Unit::default() };
+        bench.submit(made).await.unwrap();
+        // An old stream grows, and an old claim is asked for.
+        let old = round / 2;
+        let version = if round % 2 == 0 { 1 } else { 2 };
+        bench.submit(unit([(stream(old * STREAMS), version, json!({}))])).await.unwrap();
+        let taken = unit([(stream(1_000_000), 0, json!({"take": [format!("address {}", name(old, 1))]}))]);
+        let refused = bench.submit(taken).await.unwrap_err();
+        assert!(
+            matches!(&refused, SubmitError::Claimed { holder, .. } if *holder == stream(old * STREAMS + 1)),
+            "{refused:?}"
+        );
+    }
+    for round in (0..UNITS).step_by(17) {
+        let holder = bench.ledger.claim_holder(&claim("address", &name(round, 7))).unwrap();
+        assert_eq!(holder, Some(stream(round * STREAMS + 7)));
+        let versions = bench.ledger.read_stream(&stream(round * STREAMS), 0, None).unwrap().len() as u128;
+        assert_eq!(versions, if round < UNITS / 2 { 3 } else { 1 }, "round {round}");
+        let tseq = u64::try_from(round * (STREAMS + 1) + 8).unwrap();
+        assert_eq!(bench.ledger.find_tseq(TENANT, tseq).unwrap(), Some(stream(round * STREAMS + 7)));
+    }
+    assert_eq!(u128::from(bench.ledger.head()), UNITS * (STREAMS + 1));
 }
 
 async fn the_log_is_read_backwards(bench: Bench) {
