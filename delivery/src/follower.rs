@@ -87,7 +87,7 @@ async fn advance(shared: &Arc<Shared>, known: &mut Option<Progress>) -> Result<b
     } else {
         match shared.outbox.commit(changes, Some(&next)).await {
             Ok(()) => {}
-            Err(StateError::Changed { .. }) => {
+            Err(StateError::Changed { .. }) if !careful => {
                 // A row moved between reading and writing: read again.
                 *known = Some(Progress { cursor, careful: true });
                 return Ok(true);

@@ -268,9 +268,6 @@ impl Shared {
         if self.stopped.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             return true;
         }
-        let now = self.clock.now();
-        let schedule = self.schedule();
-        let quiet = schedule.leased() == 0 && !schedule.wants_walk();
-        *self.followed.borrow() >= head && quiet && schedule.next_due().is_none_or(|due| due > now)
+        *self.followed.borrow() >= head && self.schedule().is_quiet(self.clock.now())
     }
 }

@@ -149,13 +149,12 @@ impl Shared {
     pub async fn retry(&self, id: &str) -> Result<(), OperatorError> {
         let key = self.lease(id)?;
         let result = self.retry_leased(id, key).await;
-        let again = result.as_ref().ok().copied().flatten();
-        self.release(key, again);
+        self.release(key, Some(self.clock.now()));
         self.wake.notify_one();
-        result.map(|_| ())
+        result
     }
 
-    async fn retry_leased(&self, id: &str, key: Key) -> Result<Option<Timestamp>, OperatorError> {
+    async fn retry_leased(&self, id: &str, key: Key) -> Result<(), OperatorError> {
         let stored = self.outbox.get(key)?.ok_or_else(|| OperatorError::NotFound(id.to_owned()))?;
         let now = self.clock.now();
         let row = stored.row.clone();
@@ -170,16 +169,14 @@ impl Shared {
         };
         let mut changes = Changes::default();
         changes.replace(Some(&stored), Some(&after));
-        self.outbox.commit(changes, None).await?;
-        Ok(Some(now))
+        Ok(self.outbox.commit(changes, None).await?)
     }
 
     /// Ends a mail. The log is told, unless it knows of a failure already.
     pub async fn abandon(&self, id: &str) -> Result<(), OperatorError> {
         let key = self.lease(id)?;
         let result = self.abandon_leased(id, key).await;
-        let again = result.is_err().then(|| self.clock.now());
-        self.release(key, again);
+        self.release(key, Some(self.clock.now()));
         self.wake.notify_one();
         result
     }

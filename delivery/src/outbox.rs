@@ -165,6 +165,10 @@ impl Outbox {
     pub fn change_later(&self, before: &Row, after: Option<&Row>) {
         let key = before.key().stored();
         let (was, will) = (Half::of(before), after.map(Half::of));
+        if matches!(self.state.get(was.space(), &key), Ok(None)) {
+            // The log's own word came first.
+            return;
+        }
         let batch = match after {
             Some(after) => Batch::new().put(Half::of(after).space(), &key, after.encode()),
             None => Batch::new(),

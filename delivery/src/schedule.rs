@@ -19,13 +19,14 @@ pub(crate) struct Schedule {
     capacity: usize,
     /// Rows may wait that are not in here.
     partial: bool,
+    walking: bool,
 }
 
 impl Schedule {
     /// An empty one that has seen nothing of the outbox yet.
     pub fn new(capacity: usize) -> Self {
         let (urgent, others) = (BTreeSet::new(), BTreeSet::new());
-        Self { urgent, others, leased: HashSet::new(), capacity, partial: true }
+        Self { urgent, others, leased: HashSet::new(), capacity, partial: true, walking: false }
     }
 
     pub fn insert(&mut self, due: Timestamp, key: Key, urgent: bool) {
@@ -55,7 +56,7 @@ impl Schedule {
         }
     }
 
-    /// Leases this one for an operator. It stays in its lane, and is looked at again then.
+    /// Leases this one for an operator. Its place in the lane is lost: it is to be inserted again.
     pub fn lease(&mut self, key: Key) -> bool {
         self.leased.insert(key)
     }
@@ -84,11 +85,18 @@ impl Schedule {
     /// A walk that will insert every waiting row begins.
     pub fn begin_walk(&mut self) {
         self.partial = false;
+        self.walking = true;
     }
 
-    /// The walk could not be finished.
-    pub fn break_walk(&mut self) {
-        self.partial = true;
+    pub fn end_walk(&mut self, whole: bool) {
+        self.partial |= !whole;
+        self.walking = false;
+    }
+
+    /// Whether nothing is under way, and nothing that is known or could be known is due.
+    pub fn is_quiet(&self, now: Timestamp) -> bool {
+        let nothing_due = self.next_due().is_none_or(|due| due > now);
+        self.leased.is_empty() && !self.walking && !self.wants_walk() && nothing_due
     }
 }
 
@@ -133,6 +141,7 @@ mod tests {
         for at in [5, 1, 3] {
             schedule.insert(Timestamp(at), key(u64::try_from(at).unwrap()), false);
         }
+        schedule.end_walk(true);
         assert!(!schedule.wants_walk());
         assert_eq!(schedule.take(Timestamp(9)), Some(key(1)));
         assert!(schedule.wants_walk());

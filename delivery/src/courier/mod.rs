@@ -45,6 +45,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut closing: watch::Receiver<bool>)
                 PAUSE
             }
         };
+        shared.pulse();
         tokio::select! {
             () = shared.wake.notified() => {}
             () = tokio::time::sleep(rest) => {}
@@ -84,9 +85,7 @@ impl Shared {
         }
         let shared = self.clone();
         let walked = tokio::task::spawn_blocking(move || shared.walk()).await.unwrap_or(Err(StateError::Stopped));
-        if walked.is_err() {
-            self.schedule().break_walk();
-        }
+        self.schedule().end_walk(walked.is_ok());
         walked
     }
 

@@ -11,6 +11,9 @@ use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// Bytes of a line without its end, by RFC 5322.
+const MAX_LINE: usize = 998;
+
 /// How the text part may be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TextForm {
@@ -51,8 +54,10 @@ pub(crate) fn message(letter: &Letter, from: &Mailbox, form: TextForm) -> Result
     if headers.iter().any(|header| header.chars().any(is_unsafe)) {
         return Err(Unsendable::Message);
     }
-    let text = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(text_body(&letter.text, form)?);
-    let html = SinglePart::builder().header(ContentType::TEXT_HTML).body(Body::new(letter.html.clone()));
+    let text = SinglePart::builder().header(ContentType::TEXT_PLAIN).body(whole(&letter.text, form)?);
+    // HTML may well have a line that is too long; it is encoded then.
+    let html = whole(&letter.html, form).unwrap_or_else(|_| Body::new(letter.html.clone()));
+    let html = SinglePart::builder().header(ContentType::TEXT_HTML).body(html);
     let parts = MultiPart::alternative().boundary(boundary(letter)).singlepart(text).singlepart(html);
     Message::builder()
         .from(from.clone())
@@ -65,16 +70,20 @@ pub(crate) fn message(letter: &Letter, from: &Mailbox, form: TextForm) -> Result
         .map_err(|_| Unsendable::Message)
 }
 
-fn text_body(text: &str, form: TextForm) -> Result<Body, Unsendable> {
-    let text = text.to_owned();
-    match form {
-        TextForm::SevenBit => Ok(Body::new(text)),
-        TextForm::Whole => {
-            let bits =
-                if text.is_ascii() { ContentTransferEncoding::SevenBit } else { ContentTransferEncoding::EightBit };
-            Body::new_with_encoding(text, bits).map_err(|_| Unsendable::Message)
-        }
+/// The text as it is, where the form allows it.
+fn whole(text: &str, form: TextForm) -> Result<Body, Unsendable> {
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.iter().any(|line| line.len() > MAX_LINE || line.contains(['\0', '\r'])) {
+        return Err(Unsendable::Message);
     }
+    let bits = match (text.is_ascii(), form) {
+        (true, TextForm::Whole | TextForm::SevenBit) => ContentTransferEncoding::SevenBit,
+        (false, TextForm::Whole) => ContentTransferEncoding::EightBit,
+        (false, TextForm::SevenBit) => return Ok(Body::new(text.to_owned())),
+    };
+    // By itself the library would encode lines of more than 76 columns, links among them.
+    let whole = lines.iter().flat_map(|line| [line.as_bytes(), b"\r\n"]).flatten().copied().collect();
+    Ok(Body::dangerous_pre_encoded(whole, bits))
 }
 
 /// From the message id, which is a hash: neither guessable in advance nor different at a repeat.
