@@ -53,10 +53,10 @@ impl List {
         #[oai(name = "sort")]
         _sort: QueryParam<Option<SortName>>,
         /// Which page, from 1.
-        #[oai(name = "page")]
+        #[oai(name = "page", validator(minimum(value = "1")))]
         _page: QueryParam<Option<u64>>,
         /// Rows of a page: 25 unless said, at most 100.
-        #[oai(name = "per_page")]
+        #[oai(name = "per_page", validator(minimum(value = "1"), maximum(value = "100")))]
         _per_page: QueryParam<Option<u64>>,
         /// Whose invites; for the deployment's own token only. `default` unless said.
         #[oai(name = "tenant")]

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 
 const VERSION: &str = "3.0.3";
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
+/// Below this, every whole number is exact as a float: 2^53.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// The finished document, with sorted keys and a line break at its end.
@@ -31,6 +33,7 @@ pub fn finish(source: Source) -> String {
         }
     }
     merge_all_of(&mut document);
+    whole_numbers(&mut document);
     let mut text = serde_json::to_string_pretty(&document).unwrap_or(source.text);
     text.push('\n');
     text
@@ -175,6 +178,22 @@ fn merge_all_of(value: &mut Value) {
     }
 }
 
+/// Bounds come as `100.0`, which is no integer to some readers.
+fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(whole_numbers),
+        Value::Object(members) => members.values_mut().for_each(whole_numbers),
+        Value::Number(number) => {
+            if let Some(whole) = number.as_f64().filter(|n| number.is_f64() && n.fract() == 0.0 && n.abs() < WHOLE) {
+                #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
+                let whole = whole as i64;
+                *value = whole.into();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +245,13 @@ mod tests {
         assert_eq!(schemas["Answered"]["properties"]["a"], json!({"type": "string"}));
         assert_eq!(schemas["Answered"]["properties"]["b"], json!({"type": "string", "nullable": true}));
         assert_eq!(schemas["Answered"]["properties"]["c"], json!({"allOf": [schema("Inner")], "nullable": true}));
+    }
+
+    #[test]
+    fn bounds_of_integers_are_integers() {
+        let mut value = json!({"maximum": 100.0, "minimum": 0.5, "n": 7});
+        whole_numbers(&mut value);
+        assert_eq!(value.to_string(), r#"{"maximum":100,"minimum":0.5,"n":7}"#);
     }
 
     #[test]

@@ -108,3 +108,16 @@ fn every_reference_leads_somewhere_and_no_schema_is_left_over() {
         assert_eq!(named, known, "{dialect}: schemas that are named, and schemas that are there");
     }
 }
+
+#[test]
+fn every_part_of_a_path_is_a_parameter() {
+    for dialect in Dialect::ALL {
+        for (name, operation) in operations(&read(dialect)) {
+            let parts = name.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+            let parts: BTreeSet<&str> = parts.collect();
+            let parameters = operation.get("parameters").and_then(Value::as_array).into_iter().flatten();
+            let declared = parameters.filter(|p| p["in"] == "path").filter_map(|p| p["name"].as_str()).collect();
+            assert_eq!(parts, declared, "{dialect}: {name} declares other parts than its path has");
+        }
+    }
+}

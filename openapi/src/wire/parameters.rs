@@ -19,6 +19,15 @@ pub fn query(request: &Request) -> Vec<(String, String)> {
     request.params().unwrap_or_default()
 }
 
+/// poem-openapi routes by `param0`, `param1`, …, and tells the number to a type
+/// called `Path` alone; so it is counted in the declared path.
+fn path_part<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
+    let declared = super::arrival(request).route;
+    let mut names = declared.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let at = names.position(|part| part == name)?;
+    request.raw_path_param(&format!("param{at}"))
+}
+
 /// A part of the path, percent-decoded.
 pub struct PathParam<T> {
     pub text: String,
@@ -71,7 +80,7 @@ macro_rules! described_parameter {
 }
 
 described_parameter!(PathParam, MetaParamIn::Path, true, |request, options| Self {
-    text: request.raw_path_param(options.name).unwrap_or_default().to_owned(),
+    text: path_part(request, options.name).unwrap_or_default().to_owned(),
     described: PhantomData,
 });
 described_parameter!(QueryParam, MetaParamIn::Query, T::IS_REQUIRED, |_request, _options| Self(PhantomData));
