@@ -1,1 +1,7 @@
-fn main() {}
+//! The program. See `invitation-ledger --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    invitation_ledger::cli::main()
+}

@@ -44,7 +44,7 @@ pub(crate) async fn run(listener: TcpListener, endpoint: BoxEndpoint<'static, Re
     loop {
         while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = asked(&mut stop) => break,
             accepted = accept(&listener, &places) => accepted,
         };
         let (socket, peer, place) = match accepted {
@@ -67,6 +67,11 @@ pub(crate) async fn run(listener: TcpListener, endpoint: BoxEndpoint<'static, Re
     if drained.is_err() {
         tracing::warn!(left = connections.len(), "requests were still under way when the time to finish was over");
     }
+}
+
+/// Ends when a stop is asked for, or when nobody is left to ask.
+async fn asked(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn accept(
@@ -92,7 +97,7 @@ async fn serve(socket: TcpStream, peer: SocketAddr, endpoint: &Arc<BoxEndpoint<'
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stop.wait_for(|stop| *stop) => {
+        () = asked(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

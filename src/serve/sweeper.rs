@@ -4,6 +4,7 @@
 
 use domain::use_cases::{ExpireInvitation, OffBoardEmployee};
 use domain::{Actor, Channel, CommandBus, Context, Failure, TenantName};
+use identity::Identity;
 use projections::Views;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -11,11 +12,20 @@ use uuid::Uuid;
 
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_secs(5);
+/// Ended sessions and old failures are tidied in every so many rounds.
+const TIDY_EVERY: u32 = 12;
 /// Aggregates looked at in one round; the rest wait for the next.
-const MAX_PER_ROUND: u64 = 500;
+const MAX_PER_ROUND: usize = 500;
 
-pub(crate) async fn run(bus: CommandBus, views: Views, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn run(bus: CommandBus, views: Views, identity: Identity, mut stop: watch::Receiver<bool>) {
+    let mut rounds: u32 = 0;
     loop {
+        rounds = rounds.wrapping_add(1);
+        if rounds.is_multiple_of(TIDY_EVERY)
+            && let Err(failure) = identity.sweep().await
+        {
+            tracing::warn!(failure = &failure as &dyn std::error::Error, "ended sessions could not be tidied");
+        }
         if let Err(failure) = round(&bus, &views).await {
             tracing::warn!(failure = &failure as &dyn std::error::Error, "the sweeper could not finish its round");
         }

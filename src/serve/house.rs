@@ -1,0 +1,251 @@
+//! Every room, opened and wired, over one data folder.
+
+use super::metrics::Metrics;
+use super::powers::HousePowers;
+use super::{bootstrap, figures, pages, recent};
+use crate::bus::{Bus, BusParts};
+use crate::settings::Settings;
+use delivery::{Delivery, DeliveryOptions, TransportOptions};
+use domain::{Clock, CommandBus, TenantName, claims};
+use identity::{AdminToken, Identity, IdentityOptions, LimitSettings, Rate, Secrets};
+use openapi::{HttpSettings, Service};
+use poem::endpoint::BoxEndpoint;
+use poem::{EndpointExt, Response};
+use projections::{Views, ViewsOptions};
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use store::{BackendOptions, ClaimChange, ClaimsOf, FolderLock, Ledger, LedgerOptions, State, StateOptions, StreamId, Vault, VaultOptions};
+use tokio::sync::watch;
+
+/// Why the service did not start. The folder is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{address} cannot be listened at; choose another with --listen")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the data folder {} is in use by {holder}; stop that one first, or choose another folder with --data", folder.display())]
+    InUse { folder: PathBuf, holder: String },
+    #[error("the data folder {} cannot be used", folder.display())]
+    Folder {
+        folder: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{what} does not open")]
+    Room {
+        what: &'static str,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl StartError {
+    pub(super) fn room<E: Into<Box<dyn Error + Send + Sync>>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Room { what, source: source.into() }
+    }
+}
+
+/// The service without a socket.
+pub struct House {
+    lock: FolderLock,
+    rooms: Rooms,
+    metrics: Metrics,
+    service: Service,
+    delivering: bool,
+    new_admin_token: Option<String>,
+}
+
+/// What powers, figures and the doctor look into. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Rooms {
+    pub data: PathBuf,
+    pub ledger: Ledger,
+    pub vault: Vault,
+    pub state: State,
+    pub views: Views,
+    pub bus: CommandBus,
+    pub identity: Identity,
+    pub delivery: Delivery,
+    pub clock: Arc<dyn Clock>,
+    pub in_force: Arc<Vec<crate::settings::InForce>>,
+}
+
+impl House {
+    /// Opens the data folder, which is made if it is not there. `address` is
+    /// told to whoever else wants the folder.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, address: &str) -> Result<Self, StartError> {
+        let folder = settings.data.clone();
+        let lock = bootstrap::folder(&folder, address)?;
+        store::rewrite_wal(&folder).map_err(|source| StartError::Folder { folder: folder.clone(), source })?;
+        let (admin, new_admin_token) = bootstrap::admin_token(&folder)?;
+        let vault = Vault::open(VaultOptions::Sqlite { path: folder.join("keys.db") }).map_err(StartError::room("keys.db"))?;
+        let state = State::open(StateOptions::Sqlite { path: folder.join("state.db") }).map_err(StartError::room("state.db"))?;
+        let ledger = open_ledger(settings, &vault, &clock)?;
+        let secrets = Secrets::new(|label| vault.secret(label));
+        let parts = BusParts { ledger: ledger.clone(), vault: vault.clone(), state: state.clone(), secrets: secrets.clone(), clock: clock.clone() };
+        let bus = CommandBus::new(Arc::new(Bus::new(parts)));
+        let options = identity_options(settings, admin);
+        let identity = Identity::new(state.clone(), bus.clone(), secrets.clone(), clock.clone(), options).map_err(StartError::room("identity"))?;
+        let views = Views::open(ViewsOptions { path: Some(folder.join("views.db")) }, ledger.clone()).map_err(StartError::room("views.db"))?;
+        views.start().map_err(StartError::room("views.db"))?;
+        // Before the first event: an outbox that was never there must be told from one that was lost.
+        let delivery = open_delivery(settings, (&ledger, &state), &bus, (secrets, clock.clone()))?;
+        bootstrap::default_tenant(&bus, &TenantName::default_tenant()).await?;
+        recent::restore(&ledger, &identity, clock.now()).map_err(StartError::room("the log"))?;
+        let in_force = Arc::new(settings.in_force.clone());
+        let rooms = Rooms { data: folder, ledger, vault, state, views, bus, identity, delivery, clock, in_force };
+        let metrics = Metrics::new().map_err(StartError::room("metrics"))?;
+        let service = service(settings, &rooms, &metrics);
+        Ok(Self { lock, rooms, metrics, service, delivering: false, new_admin_token })
+    }
+
+    /// Starts to send what the log asks for. Without it, mails wait.
+    pub fn deliver(&mut self) {
+        self.rooms.delivery.start();
+        self.delivering = true;
+    }
+
+    #[must_use]
+    pub fn bus(&self) -> CommandBus {
+        self.rooms.bus.clone()
+    }
+
+    #[must_use]
+    pub fn views(&self) -> Views {
+        self.rooms.views.clone()
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.rooms.identity.clone()
+    }
+
+    #[must_use]
+    pub fn ledger(&self) -> Ledger {
+        self.rooms.ledger.clone()
+    }
+
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        self.rooms.delivery.clone()
+    }
+
+    #[must_use]
+    pub fn watch_failed(&self) -> watch::Receiver<bool> {
+        self.rooms.ledger.watch_failed()
+    }
+
+    /// The operators' token, if this opening made it.
+    #[must_use]
+    pub fn new_admin_token(&self) -> Option<&str> {
+        self.new_admin_token.as_deref()
+    }
+
+    /// Everything that answers: the dialects, the pages, the operators' probes.
+    #[must_use]
+    pub fn endpoint(&self) -> BoxEndpoint<'static, Response> {
+        let routes = openapi::routes(self.service.clone());
+        let pages = pages::endpoint(&self.rooms, &self.service.settings);
+        let routes = figures::routes(routes, self.rooms.clone(), self.metrics.clone());
+        pages::mount(routes, pages).map_to_response().boxed()
+    }
+
+    /// Stops the followers, flushes what is queued, lets the folder go.
+    pub async fn close(self) {
+        if self.delivering {
+            self.rooms.delivery.close().await;
+        }
+        self.rooms.ledger.close().await;
+        self.rooms.views.close().await;
+        self.rooms.state.close().await;
+        self.rooms.vault.close().await;
+        drop(self.lock);
+    }
+}
+
+fn open_ledger(settings: &Settings, vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Ledger, StartError> {
+    let clock = clock.clone();
+    let backend = BackendOptions::Sqlite { folder: settings.data.clone() };
+    let mut options = LedgerOptions::new(backend, claims_of(), vault.clone(), Arc::new(move || clock.now().0));
+    options.min_free_bytes = settings.limits.min_free_bytes;
+    Ledger::open(options).map_err(StartError::room("the ledger"))
+}
+
+/// The domain's claims in the store's words.
+fn claims_of() -> ClaimsOf {
+    Arc::new(|stream: &StreamId, kind, payload| {
+        let Ok(tenant) = TenantName::parse(stream.tenant()) else { return vec![] };
+        let changes = claims::of(stream.aggregate_type(), &tenant, kind, payload);
+        changes
+            .into_iter()
+            .map(|change| match change {
+                claims::Change::Take(claim) => ClaimChange::Take { family: claim.family, name: claim.name },
+                claims::Change::Release(family) => ClaimChange::Release { family },
+            })
+            .collect()
+    })
+}
+
+fn identity_options(settings: &Settings, admin: AdminToken) -> IdentityOptions {
+    const TEN_MINUTES: u32 = 10 * 60;
+    const QUARTER: u32 = 15 * 60;
+    const HOUR: u32 = 60 * 60;
+    let limits = &settings.limits;
+    let mut options = IdentityOptions::new(admin);
+    options.limits = LimitSettings {
+        mails_per_recipient: Rate::new(limits.mails_per_recipient, TEN_MINUTES),
+        invitations_per_user: Rate::new(limits.invitations_per_user, HOUR),
+        invitations_per_tenant: Rate::new(limits.invitations_per_tenant, HOUR),
+        invitations_per_application: limits.invitations_per_application.map(|count| Rate::new(count, HOUR)),
+        log_in_failures_per_account: Rate::new(limits.log_ins_per_account, QUARTER),
+        log_in_failures_per_peer: Rate::new(limits.log_ins_per_peer, QUARTER),
+    };
+    options
+}
+
+fn open_delivery(
+    settings: &Settings,
+    (ledger, state): (&Ledger, &State),
+    bus: &CommandBus,
+    (secrets, clock): (Secrets, Arc<dyn Clock>),
+) -> Result<Delivery, StartError> {
+    let transport: TransportOptions = settings.mail.reveal().parse().map_err(StartError::room("the mail transport"))?;
+    let options = DeliveryOptions {
+        templates: settings.templates.clone(),
+        ..DeliveryOptions::new(transport, &settings.public_url, &settings.mail_from, &outbox(&settings.data))
+    };
+    let secret = Arc::new(move |tenant: &TenantName, invitation, generation| secrets.mail_secret(tenant, invitation, generation));
+    Delivery::new(ledger.clone(), state.clone(), bus.clone(), secret, clock, options).map_err(StartError::room("delivery"))
+}
+
+fn outbox(data: &Path) -> PathBuf {
+    data.join("outbox")
+}
+
+fn service(settings: &Settings, rooms: &Rooms, metrics: &Metrics) -> Service {
+    let http = HttpSettings {
+        public_url: settings.public_url.clone(),
+        routes_disabled: settings.routes_disabled.clone(),
+        services_disabled: settings.services_disabled.clone(),
+        trusted_proxies: settings.trusted_proxies.iter().filter_map(|n| n.to_string().parse().ok()).collect(),
+        mail_wait: settings.mail_wait.max(Duration::from_millis(1)),
+        observer: Some(Arc::new(metrics.clone())),
+        ..HttpSettings::default()
+    };
+    Service {
+        bus: rooms.bus.clone(),
+        views: rooms.views.clone(),
+        identity: rooms.identity.clone(),
+        settings: Arc::new(http),
+        powers: Arc::new(HousePowers::new(rooms.clone())),
+    }
+}
