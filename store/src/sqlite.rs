@@ -31,7 +31,7 @@ const STATEMENTS: usize = 48;
 /// Bytes of the header that are read: application id ends at 72.
 const HEADER: usize = 72;
 /// Page cache of one reading connection, KiB.
-const READER_CACHE_KIB: u32 = 2_048;
+const READER_CACHE_KIB: u32 = 1_024;
 
 /// What one of our files is like.
 pub(crate) struct Format {

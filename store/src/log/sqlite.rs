@@ -60,7 +60,7 @@ INSERT INTO meta VALUES ('min_reader', '1');
 ",
     full: true,
     secure_delete: false,
-    cache_kib: 2_048,
+    cache_kib: 1_024,
     autocheckpoint: 0,
 };
 

@@ -29,7 +29,7 @@ INSERT INTO blocks VALUES (1, 0);
 ",
     full: true,
     secure_delete: true,
-    cache_kib: 4_096,
+    cache_kib: 1_024,
     autocheckpoint: 1_000,
 };
 
