@@ -32,9 +32,9 @@ fn failure(error: AggregateError<Refusal>) -> Failure {
     match error {
         AggregateError::UserError(refusal) => refusal.into(),
         AggregateError::AggregateConflict => Failure::internal("cqrs-es reported a conflict nobody raised"),
-        AggregateError::DatabaseConnectionError(source) | AggregateError::DeserializationError(source) | AggregateError::UnexpectedError(source) => {
-            Failure::Internal(source)
-        }
+        AggregateError::DatabaseConnectionError(source)
+        | AggregateError::DeserializationError(source)
+        | AggregateError::UnexpectedError(source) => Failure::Internal(source),
     }
 }
 
@@ -80,11 +80,17 @@ impl<A: Root> EventStore<Folded<A>> for Desk<A> {
 }
 
 /// Folds a stream up to a version, or to its end. Answers the version reached.
-pub(super) fn fold<A: Root>(ledger: &Ledger, stream: &StreamId, (tenant, id): (&TenantName, Uuid), to: Option<u64>) -> Result<(u64, A), Failure> {
+pub(super) fn fold<A: Root>(
+    ledger: &Ledger,
+    stream: &StreamId,
+    (tenant, id): (&TenantName, Uuid),
+    to: Option<u64>,
+) -> Result<(u64, A), Failure> {
     let mut state = A::default();
     let mut version = 0;
     for recorded in ledger.read_stream(stream, 0, to).map_err(Failure::internal)? {
-        let event = A::Event::decode(A::TYPE, &recorded.kind, recorded.schema, recorded.payload).map_err(Failure::internal)?;
+        let event =
+            A::Event::decode(A::TYPE, &recorded.kind, recorded.schema, recorded.payload).map_err(Failure::internal)?;
         version = recorded.version;
         let origin = Origin { tenant: tenant.clone(), id, at: Timestamp(recorded.at), tseq: recorded.tseq, version };
         state.evolve(&event, &origin);

@@ -73,9 +73,15 @@ impl MailBoard {
 }
 
 /// The mail and its result, if this event reports one.
-pub(super) fn result_of(tenant: &TenantName, id: Uuid, stream: &StreamId, event: &NewEvent) -> Option<(MailRef, MailResult)> {
+pub(super) fn result_of(
+    tenant: &TenantName,
+    id: Uuid,
+    stream: &StreamId,
+    event: &NewEvent,
+) -> Option<(MailRef, MailResult)> {
     let number = |member: &str| event.payload.get(member).and_then(Value::as_u64);
-    let aggregate = [Invitation::TYPE, Employee::TYPE, User::TYPE].into_iter().find(|t| *t == stream.aggregate_type())?;
+    let aggregate =
+        [Invitation::TYPE, Employee::TYPE, User::TYPE].into_iter().find(|t| *t == stream.aggregate_type())?;
     let (number, part) = match event.kind.as_str() {
         "EmailSent" | "EmailFailed" => (number("generation")?, 0),
         "NoticeSent" | "NoticeFailed" => (number("asked")?, number("part").unwrap_or(0)),

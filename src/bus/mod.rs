@@ -104,7 +104,8 @@ impl Inner {
                 Tried::Done(record) => return Ok(record),
                 Tried::Moved if attempt == MAX_ATTEMPTS => break,
                 Tried::Moved => {
-                    let pause = MAX_PAUSE.mul_f64(rand::thread_rng().r#gen::<f64>() * f64::from(attempt) / f64::from(MAX_ATTEMPTS));
+                    let pause = MAX_PAUSE
+                        .mul_f64(rand::thread_rng().r#gen::<f64>() * f64::from(attempt) / f64::from(MAX_ATTEMPTS));
                     tokio::time::sleep(pause).await;
                 }
             }
@@ -114,7 +115,11 @@ impl Inner {
 
     /// The answer kept under this `Idempotency-Key`, if there is one.
     #[expect(clippy::type_complexity, reason = "an answer is itself a result: definite refusals are kept too")]
-    fn answered_before(self: &Arc<Self>, context: &Context, command: CommandId) -> Result<Option<Result<LedgerRecord, Failure>>, Failure> {
+    fn answered_before(
+        self: &Arc<Self>,
+        context: &Context,
+        command: CommandId,
+    ) -> Result<Option<Result<LedgerRecord, Failure>>, Failure> {
         let fingerprint = context.idempotency.as_ref().map(|key| key.fingerprint);
         if let Some((receipt, known)) = self.ledger.receipt(&command).map_err(Failure::internal)? {
             if known.is_some() && known != fingerprint {
@@ -125,12 +130,18 @@ impl Inner {
         match self.outcomes.find(&command, fingerprint, self.clock.now())? {
             None => Ok(None),
             Some(outcomes::Kept::Refused(refusal)) => Ok(Some(Err(refusal.into()))),
-            Some(outcomes::Kept::Read(streams)) => Ok(Some(Ok(LedgerRecord::at_versions(self, &context.tenant, streams, false)))),
+            Some(outcomes::Kept::Read(streams)) => {
+                Ok(Some(Ok(LedgerRecord::at_versions(self, &context.tenant, streams, false))))
+            }
         }
     }
 
     /// The answer that a landed unit gave.
-    fn replay(self: &Arc<Self>, context: &Context, receipt: &Receipt) -> Result<Result<LedgerRecord, Failure>, Failure> {
+    fn replay(
+        self: &Arc<Self>,
+        context: &Context,
+        receipt: &Receipt,
+    ) -> Result<Result<LedgerRecord, Failure>, Failure> {
         if let Some(refusal) = self.refusal_in(receipt)? {
             return Ok(Err(refusal.into()));
         }
@@ -144,7 +155,12 @@ impl Inner {
         text.map(|t| serde_json::from_str(&t).map_err(Failure::internal)).transpose()
     }
 
-    async fn try_once(self: &Arc<Self>, context: &Context, command: Option<CommandId>, job: &Arc<dyn Job>) -> Result<Tried, Failure> {
+    async fn try_once(
+        self: &Arc<Self>,
+        context: &Context,
+        command: Option<CommandId>,
+        job: &Arc<dyn Job>,
+    ) -> Result<Tried, Failure> {
         let mut unit = LedgerUnit::new(self.clone(), context.clone());
         let refusal = match job.run(&mut unit).await {
             Ok(()) => None,
@@ -189,9 +205,10 @@ impl Inner {
                 Err(Unavailable::OutcomeUnknown.into())
             }
             SubmitError::Stopped => Err(Unavailable::Stopping.into()),
-            error @ (SubmitError::TooLarge | SubmitError::Malformed(_) | SubmitError::Vault(_) | SubmitError::Read(_)) => {
-                Err(Failure::internal(error))
-            }
+            error @ (SubmitError::TooLarge
+            | SubmitError::Malformed(_)
+            | SubmitError::Vault(_)
+            | SubmitError::Read(_)) => Err(Failure::internal(error)),
         }
     }
 
@@ -205,9 +222,12 @@ impl Inner {
 fn lane(channel: Channel) -> store::Lane {
     match channel {
         Channel::Courier | Channel::Sweeper => store::Lane::Background,
-        Channel::Envelope | Channel::Platform | Channel::Jsonapi | Channel::Operator | Channel::Link | Channel::Bootstrap => {
-            store::Lane::Caller
-        }
+        Channel::Envelope
+        | Channel::Platform
+        | Channel::Jsonapi
+        | Channel::Operator
+        | Channel::Link
+        | Channel::Bootstrap => store::Lane::Caller,
     }
 }
 
@@ -228,7 +248,12 @@ impl Runner for Bus {
         Ok(holder.as_ref().and_then(id_in))
     }
 
-    async fn numbered(&self, tenant: &TenantName, aggregate: &'static str, number: u64) -> Result<Option<Uuid>, Failure> {
+    async fn numbered(
+        &self,
+        tenant: &TenantName,
+        aggregate: &'static str,
+        number: u64,
+    ) -> Result<Option<Uuid>, Failure> {
         let stream = self.inner.ledger.find_tseq(tenant.as_str(), number).map_err(Failure::internal)?;
         Ok(stream.filter(|s| s.aggregate_type() == aggregate).as_ref().and_then(id_in))
     }

@@ -41,7 +41,12 @@ impl Outcomes {
 
     /// # Errors
     /// `KeyReused` when the key came with another body before.
-    pub fn find(&self, command: &CommandId, fingerprint: Option<[u8; 32]>, now: Timestamp) -> Result<Option<Kept>, Failure> {
+    pub fn find(
+        &self,
+        command: &CommandId,
+        fingerprint: Option<[u8; 32]>,
+        now: Timestamp,
+    ) -> Result<Option<Kept>, Failure> {
         let Some(bytes) = self.state.get(SPACE, &hex(&command.0)).map_err(Failure::internal)? else { return Ok(None) };
         let row: Row = serde_json::from_slice(&bytes).map_err(Failure::internal)?;
         if now >= row.until {
@@ -52,7 +57,9 @@ impl Outcomes {
         }
         Ok(Some(match row.refusal {
             Some(refusal) => Kept::Refused(refusal),
-            None => Kept::Read(row.read.into_iter().map(|(stream, version)| (StreamId::new(&stream), version)).collect()),
+            None => {
+                Kept::Read(row.read.into_iter().map(|(stream, version)| (StreamId::new(&stream), version)).collect())
+            }
         }))
     }
 

@@ -17,7 +17,12 @@ pub(super) struct LedgerRecord {
 }
 
 impl LedgerRecord {
-    pub fn fresh(inner: &Arc<Inner>, tenant: &TenantName, streams: Vec<(StreamId, u64, AnyState)>, wrote: bool) -> Self {
+    pub fn fresh(
+        inner: &Arc<Inner>,
+        tenant: &TenantName,
+        streams: Vec<(StreamId, u64, AnyState)>,
+        wrote: bool,
+    ) -> Self {
         let streams = streams.into_iter().map(|(stream, version, state)| (stream, version, Some(state))).collect();
         Self { inner: inner.clone(), tenant: tenant.clone(), streams, wrote, repeated: false }
     }
@@ -40,7 +45,8 @@ impl<A: Root> Recall<A> for LedgerRecord {
             if let Some(state) = state.clone().and_then(|s| s.downcast::<A>().ok()) {
                 found.push(state);
             } else if let Some(id) = id_in(stream) {
-                let (_, state) = event_store::fold::<A>(&self.inner.ledger, stream, (&self.tenant, id), Some(*version))?;
+                let (_, state) =
+                    event_store::fold::<A>(&self.inner.ledger, stream, (&self.tenant, id), Some(*version))?;
                 found.push(Arc::new(state));
             }
         }

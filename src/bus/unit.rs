@@ -124,7 +124,9 @@ impl LedgerUnit {
             let state = true_state(&mine, written, &context.tenant, Timestamp(receipt.at));
             inner.cache.put(&written.stream, written.version, state.clone());
             for staged in &mine.events {
-                if let Some((mail, result)) = mail_board::result_of(&context.tenant, mine.id, &written.stream, &staged.new) {
+                if let Some((mail, result)) =
+                    mail_board::result_of(&context.tenant, mine.id, &written.stream, &staged.new)
+                {
                     inner.mails.post(mail, result);
                 }
             }
@@ -191,7 +193,13 @@ impl<A: Root> Stream<A> for LedgerUnit {
         for event in decided.events {
             let encoded = event.encode().map_err(Failure::internal)?;
             let kind = encoded.kind.to_owned();
-            let new = NewEvent { id: Uuid::now_v7(), kind, schema: encoded.schema, payload: encoded.payload, metadata: BTreeMap::new() };
+            let new = NewEvent {
+                id: Uuid::now_v7(),
+                kind,
+                schema: encoded.schema,
+                payload: encoded.payload,
+                metadata: BTreeMap::new(),
+            };
             self.open[index].events.push(Staged { event: Box::new(event), new, fold: fold_one::<A> });
         }
         let state = Arc::new(decided.state);

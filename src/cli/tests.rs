@@ -147,7 +147,7 @@ fn misuse_ends_with_two_and_help_with_nought() {
 
 #[test]
 fn flags_are_settings_and_say_so() {
-    let cli = parse("serve --listen 127.0.0.1:9 --data ./here --set limits.queue=7 --mail none");
+    let cli = parse("serve --listen 127.0.0.1:9 --data ./here --set limits.connections=7 --mail none");
     let settings = resolve(&cli, BTreeMap::new()).unwrap();
     let from = |name: &str| {
         let found = settings.in_force.iter().find(|s| s.name == name).unwrap();
@@ -155,12 +155,12 @@ fn flags_are_settings_and_say_so() {
     };
     assert_eq!(from("listen"), ("127.0.0.1:9".into(), "flag --listen".into()));
     assert_eq!(from("data"), ("./here".into(), "flag --data".into()));
-    assert_eq!(from("limits.queue"), ("7".into(), "flag --set limits.queue".into()));
+    assert_eq!(from("limits.connections"), ("7".into(), "flag --set limits.connections".into()));
     assert_eq!(from("mail"), ("none".into(), "flag --mail".into()));
     let wrong = resolve(&parse("doctor --set queue"), BTreeMap::new()).unwrap_err();
     assert_eq!(wrong.to_string(), "setting `queue` must be NAME=VALUE (flag --set)");
-    let unknown = resolve(&parse("doctor --set limits.queu=7"), BTreeMap::new()).unwrap_err();
-    assert!(unknown.to_string().contains("did you mean `limits.queue`?"), "{unknown}");
+    let unknown = resolve(&parse("doctor --set limits.connection=7"), BTreeMap::new()).unwrap_err();
+    assert!(unknown.to_string().contains("did you mean `limits.connections`?"), "{unknown}");
 }
 
 #[test]

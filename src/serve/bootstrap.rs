@@ -38,7 +38,8 @@ pub(super) fn admin_token(folder: &Path) -> Result<(AdminToken, Option<String>),
             Ok((token, None))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let token = Token::random(TokenKind::Deployment).map_err(StartError::room("the source of random numbers"))?;
+            let token =
+                Token::random(TokenKind::Deployment).map_err(StartError::room("the source of random numbers"))?;
             write_private(&file, token.reveal()).map_err(fault)?;
             Ok((AdminToken::of(&token), Some(token.reveal().to_owned())))
         }

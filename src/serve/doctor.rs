@@ -1,8 +1,8 @@
 //! What a running ledger knows about its own health, and what to do about it.
 
+use super::bootstrap::ADMIN_TOKEN;
 use super::figures::lag;
 use super::house::Rooms;
-use super::bootstrap::ADMIN_TOKEN;
 use openapi::operator::{DoctorFinding, Health};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -27,7 +27,12 @@ fn finding(check: &'static str, health: Health, found: String, advice: &str) -> 
 
 fn ledger(rooms: &Rooms) -> DoctorFinding {
     let health = if rooms.ledger.failed() { Health::Wrong } else { Health::Fine };
-    let found = format!("ledger {} has {} events; sqlite {}", rooms.ledger.ledger_id(), rooms.ledger.head(), store::sqlite_version());
+    let found = format!(
+        "ledger {} has {} events; sqlite {}",
+        rooms.ledger.ledger_id(),
+        rooms.ledger.head(),
+        store::sqlite_version()
+    );
     finding("ledger", health, found, "a write failed on disk: stop the service, check the disk, start again")
 }
 
@@ -38,40 +43,74 @@ fn views(rooms: &Rooms) -> DoctorFinding {
     }
     let lag = lag(rooms);
     let health = if lag > LAG_WARNING { Health::Warning } else { Health::Fine };
-    finding("views", health, format!("views are {lag} events behind the head"), "wait, and look at the disk's load if it does not shrink")
+    finding(
+        "views",
+        health,
+        format!("views are {lag} events behind the head"),
+        "wait, and look at the disk's load if it does not shrink",
+    )
 }
 
 fn mails(rooms: &Rooms) -> DoctorFinding {
     let figures = rooms.delivery.figures();
     let health = if figures.dead > 0 { Health::Warning } else { Health::Fine };
     let found = format!("{} mails wait, {} are dead letters", figures.queued, figures.dead);
-    finding("dead_letters", health, found, "look at them with `outbox list`, then `outbox retry ID` or `outbox abandon ID`")
+    finding(
+        "dead_letters",
+        health,
+        found,
+        "look at them with `outbox list`, then `outbox retry ID` or `outbox abandon ID`",
+    )
 }
 
 fn transport(rooms: &Rooms) -> DoctorFinding {
     let figures = rooms.delivery.figures();
     let name = figures.transport;
     if let Some(stopped) = figures.stopped {
-        return finding("mail", Health::Wrong, stopped, "install the newest version, or look at the log for the reason");
+        return finding(
+            "mail",
+            Health::Wrong,
+            stopped,
+            "install the newest version, or look at the log for the reason",
+        );
     }
     let waiting = figures.head.saturating_sub(figures.cursor);
     let off = name == "none" && waiting > 0;
     let health = if off { Health::Warning } else { Health::Fine };
-    finding("mail", health, format!("mails leave by `{name}`"), "mail is switched off: asks wait for the next `serve` with --mail file, smtp or mandrill")
+    finding(
+        "mail",
+        health,
+        format!("mails leave by `{name}`"),
+        "mail is switched off: asks wait for the next `serve` with --mail file, smtp or mandrill",
+    )
 }
 
 fn clock(rooms: &Rooms) -> DoctorFinding {
     let last = rooms.ledger.read_log_back(rooms.ledger.head() + 1, 1).ok().and_then(|page| page.first().map(|e| e.at));
     let ahead = last.map_or(0, |last| last - rooms.clock.now().0);
     let health = if ahead > CLOCK_TOLERANCE_US { Health::Wrong } else { Health::Fine };
-    let found = format!("the log's last event is {} ms {} the clock", (ahead / 1_000).abs(), if ahead > 0 { "ahead of" } else { "behind" });
-    finding("clock", health, found, "set the machine's clock; the ledger writes again once it has passed the last event")
+    let found = format!(
+        "the log's last event is {} ms {} the clock",
+        (ahead / 1_000).abs(),
+        if ahead > 0 { "ahead of" } else { "behind" }
+    );
+    finding(
+        "clock",
+        health,
+        found,
+        "set the machine's clock; the ledger writes again once it has passed the last event",
+    )
 }
 
 fn disk(rooms: &Rooms) -> DoctorFinding {
     let free = rooms.ledger.figures().free_bytes;
     let health = if free > 0 && free < FREE_WARNING { Health::Warning } else { Health::Fine };
-    finding("disk", health, format!("{} MiB are free", free / 1024 / 1024), "make room: below the mark min_free_bytes new writes are refused")
+    finding(
+        "disk",
+        health,
+        format!("{} MiB are free", free / 1024 / 1024),
+        "make room: below the mark min_free_bytes new writes are refused",
+    )
 }
 
 /// The folder and what is secret in it belong to the service's user alone.
@@ -80,7 +119,12 @@ fn permissions(data: &Path) -> Vec<DoctorFinding> {
     for (name, allowed) in [("", 0o700), (ADMIN_TOKEN, 0o600)] {
         let path = if name.is_empty() { data.to_owned() } else { data.join(name) };
         let Ok(meta) = std::fs::metadata(&path) else {
-            findings.push(finding("permissions", Health::Wrong, format!("{} cannot be read", path.display()), "give it back to the service's user"));
+            findings.push(finding(
+                "permissions",
+                Health::Wrong,
+                format!("{} cannot be read", path.display()),
+                "give it back to the service's user",
+            ));
             continue;
         };
         let mode = meta.permissions().mode() & 0o777;
@@ -98,9 +142,16 @@ async fn keys(rooms: &Rooms) -> DoctorFinding {
         Ok(Ok(count)) => {
             let health = if count.missing > 0 { Health::Wrong } else { Health::Fine };
             let found = format!("{} keys live, {} destroyed, {} missing", count.live, count.destroyed, count.missing);
-            finding("keys", health, found, "restore keys.db from its own backup: without a key its person's data cannot be read")
+            finding(
+                "keys",
+                health,
+                found,
+                "restore keys.db from its own backup: without a key its person's data cannot be read",
+            )
         }
-        Ok(Err(error)) => finding("keys", Health::Wrong, error.to_string(), "check the disk, then restore from a backup"),
+        Ok(Err(error)) => {
+            finding("keys", Health::Wrong, error.to_string(), "check the disk, then restore from a backup")
+        }
         Err(_) => finding("keys", Health::Warning, "the keys could not be counted".to_owned(), "ask again"),
     }
 }

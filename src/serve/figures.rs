@@ -99,12 +99,24 @@ fn figures(rooms: &Rooms) -> Vec<Figure> {
     for (bound, count) in &ledger.batches {
         below += count;
         let labels = format!("{{le=\"{bound}\"}}");
-        figures.push(Figure { name: "invitation_ledger_batch_units_bucket", kind: "counter", text: "batches by number of units, cumulated", labels, value: below });
+        figures.push(Figure {
+            name: "invitation_ledger_batch_units_bucket",
+            kind: "counter",
+            text: "batches by number of units, cumulated",
+            labels,
+            value: below,
+        });
     }
     for (view, position) in rooms.views.progress() {
         let labels = format!("{{view=\"{view}\"}}");
         let value = ledger.head.saturating_sub(position);
-        figures.push(Figure { name: "invitation_ledger_projection_lag_events", kind: "gauge", text: "events a view has not read", labels, value });
+        figures.push(Figure {
+            name: "invitation_ledger_projection_lag_events",
+            kind: "gauge",
+            text: "events a view has not read",
+            labels,
+            value,
+        });
     }
     figures
 }

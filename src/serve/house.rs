@@ -17,7 +17,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use store::{BackendOptions, ClaimChange, ClaimsOf, FolderLock, Ledger, LedgerOptions, State, StateOptions, StreamId, Vault, VaultOptions};
+use store::{
+    BackendOptions, ClaimChange, ClaimsOf, FolderLock, Ledger, LedgerOptions, State, StateOptions, StreamId, Vault,
+    VaultOptions,
+};
 use tokio::sync::watch;
 
 /// Why the service did not start. The folder is as it was.
@@ -73,7 +76,6 @@ pub(crate) struct Rooms {
     pub identity: Identity,
     pub delivery: Delivery,
     pub clock: Arc<dyn Clock>,
-    pub in_force: Arc<Vec<crate::settings::InForce>>,
 }
 
 impl House {
@@ -87,22 +89,31 @@ impl House {
         let lock = bootstrap::folder(&folder, address)?;
         store::rewrite_wal(&folder).map_err(|source| StartError::Folder { folder: folder.clone(), source })?;
         let (admin, new_admin_token) = bootstrap::admin_token(&folder)?;
-        let vault = Vault::open(VaultOptions::Sqlite { path: folder.join("keys.db") }).map_err(StartError::room("keys.db"))?;
-        let state = State::open(StateOptions::Sqlite { path: folder.join("state.db") }).map_err(StartError::room("state.db"))?;
+        let vault =
+            Vault::open(VaultOptions::Sqlite { path: folder.join("keys.db") }).map_err(StartError::room("keys.db"))?;
+        let state = State::open(StateOptions::Sqlite { path: folder.join("state.db") })
+            .map_err(StartError::room("state.db"))?;
         let ledger = open_ledger(settings, &vault, &clock)?;
         let secrets = Secrets::new(|label| vault.secret(label));
-        let parts = BusParts { ledger: ledger.clone(), vault: vault.clone(), state: state.clone(), secrets: secrets.clone(), clock: clock.clone() };
+        let parts = BusParts {
+            ledger: ledger.clone(),
+            vault: vault.clone(),
+            state: state.clone(),
+            secrets: secrets.clone(),
+            clock: clock.clone(),
+        };
         let bus = CommandBus::new(Arc::new(Bus::new(parts)));
         let options = identity_options(settings, admin);
-        let identity = Identity::new(state.clone(), bus.clone(), secrets.clone(), clock.clone(), options).map_err(StartError::room("identity"))?;
-        let views = Views::open(ViewsOptions { path: Some(folder.join("views.db")) }, ledger.clone()).map_err(StartError::room("views.db"))?;
+        let identity = Identity::new(state.clone(), bus.clone(), secrets.clone(), clock.clone(), options)
+            .map_err(StartError::room("identity"))?;
+        let views = Views::open(ViewsOptions { path: Some(folder.join("views.db")) }, ledger.clone())
+            .map_err(StartError::room("views.db"))?;
         views.start().map_err(StartError::room("views.db"))?;
         // Before the first event: an outbox that was never there must be told from one that was lost.
         let delivery = open_delivery(settings, (&ledger, &state), &bus, (secrets, clock.clone()))?;
         bootstrap::default_tenant(&bus, &TenantName::default_tenant()).await?;
         recent::restore(&ledger, &identity, clock.now()).map_err(StartError::room("the log"))?;
-        let in_force = Arc::new(settings.in_force.clone());
-        let rooms = Rooms { data: folder, ledger, vault, state, views, bus, identity, delivery, clock, in_force };
+        let rooms = Rooms { data: folder, ledger, vault, state, views, bus, identity, delivery, clock };
         let metrics = Metrics::new().map_err(StartError::room("metrics"))?;
         let service = service(settings, &rooms, &metrics);
         Ok(Self { lock, rooms, metrics, service, delivering: false, new_admin_token })
@@ -223,8 +234,11 @@ fn open_delivery(
         templates: settings.templates.clone(),
         ..DeliveryOptions::new(transport, &settings.public_url, &settings.mail_from, &outbox(&settings.data))
     };
-    let secret = Arc::new(move |tenant: &TenantName, invitation, generation| secrets.mail_secret(tenant, invitation, generation));
-    Delivery::new(ledger.clone(), state.clone(), bus.clone(), secret, clock, options).map_err(StartError::room("delivery"))
+    let secret = Arc::new(move |tenant: &TenantName, invitation, generation| {
+        secrets.mail_secret(tenant, invitation, generation)
+    });
+    Delivery::new(ledger.clone(), state.clone(), bus.clone(), secret, clock, options)
+        .map_err(StartError::room("delivery"))
 }
 
 fn outbox(data: &Path) -> PathBuf {

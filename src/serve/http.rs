@@ -4,11 +4,11 @@
 //! A stop is graceful: nothing new is accepted, requests under way are
 //! answered, and only then does the loop end.
 
+use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::endpoint::BoxEndpoint;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -24,21 +24,31 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Request line and headers together.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
-/// Connections at a time; more wait in the kernel's backlog.
-const MAX_CONNECTIONS: usize = 4_096;
-/// Connections of one peer; more are closed at once.
-const MAX_CONNECTIONS_PER_PEER: usize = 1_024;
 /// How long requests under way may take once a stop is asked for.
 const DRAIN: Duration = Duration::from_secs(25);
 /// Pause after an accept that failed (out of file descriptors, as a rule).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How many connections there may be at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seats {
+    /// In all; more wait in the kernel's backlog.
+    pub all: usize,
+    /// Of one peer; more are closed at once.
+    pub per_peer: usize,
+}
+
 type Peers = Arc<Mutex<HashMap<IpAddr, usize>>>;
 
 /// Serves until `stop` says true; returns when the last request is answered.
-pub(crate) async fn run(listener: TcpListener, endpoint: BoxEndpoint<'static, Response>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn run(
+    listener: TcpListener,
+    endpoint: BoxEndpoint<'static, Response>,
+    seats: Seats,
+    mut stop: watch::Receiver<bool>,
+) {
     let endpoint: Arc<BoxEndpoint<'static, Response>> = Arc::new(endpoint);
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(seats.all));
     let peers = Peers::default();
     let mut connections = JoinSet::new();
     loop {
@@ -55,7 +65,7 @@ pub(crate) async fn run(listener: TcpListener, endpoint: BoxEndpoint<'static, Re
                 continue;
             }
         };
-        let Some(seat) = Seat::take(&peers, peer.ip()) else { continue };
+        let Some(seat) = Seat::take(&peers, peer.ip(), seats.per_peer) else { continue };
         let (endpoint, stop) = (endpoint.clone(), stop.clone());
         connections.spawn(async move {
             serve(socket, peer, &endpoint, stop).await;
@@ -84,7 +94,12 @@ async fn accept(
     Ok((socket, peer, place))
 }
 
-async fn serve(socket: TcpStream, peer: SocketAddr, endpoint: &Arc<BoxEndpoint<'static, Response>>, mut stop: watch::Receiver<bool>) {
+async fn serve(
+    socket: TcpStream,
+    peer: SocketAddr,
+    endpoint: &Arc<BoxEndpoint<'static, Response>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let local = socket.local_addr().map_or_else(|_| LocalAddr::default(), |a| LocalAddr(Addr::SocketAddr(a)));
     let remote = RemoteAddr(Addr::SocketAddr(peer));
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
@@ -93,7 +108,11 @@ async fn serve(socket: TcpStream, peer: SocketAddr, endpoint: &Arc<BoxEndpoint<'
         async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADER_BYTES).max_headers(MAX_HEADERS);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .max_headers(MAX_HEADERS);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(socket), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -115,10 +134,10 @@ struct Seat {
 }
 
 impl Seat {
-    fn take(peers: &Peers, peer: IpAddr) -> Option<Self> {
+    fn take(peers: &Peers, peer: IpAddr, most: usize) -> Option<Self> {
         let mut counts = peers.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(peer).or_default();
-        if *count >= MAX_CONNECTIONS_PER_PEER {
+        if *count >= most {
             return None;
         }
         *count += 1;

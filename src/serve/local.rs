@@ -28,15 +28,21 @@ impl Local {
     pub async fn open(settings: &Settings) -> Result<Self, StartError> {
         let house = House::open(settings, Arc::new(SystemClock), "a command").await?;
         let file = settings.data.join(bootstrap::ADMIN_TOKEN);
-        let token = std::fs::read_to_string(&file).map_err(|source| StartError::Folder { folder: settings.data.clone(), source })?;
+        let token = std::fs::read_to_string(&file)
+            .map_err(|source| StartError::Folder { folder: settings.data.clone(), source })?;
         let endpoint = house.endpoint();
         Ok(Self { house, endpoint, token: token.trim().to_owned() })
     }
 
     /// One request as the deployment principal; answers status and JSON body.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
-        let Ok(method) = method.parse::<Method>() else { return (StatusCode::METHOD_NOT_ALLOWED.as_u16(), Value::Null) };
-        let mut request = Request::builder().method(method).uri_str(path).header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+        let Ok(method) = method.parse::<Method>() else {
+            return (StatusCode::METHOD_NOT_ALLOWED.as_u16(), Value::Null);
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri_str(path)
+            .header(header::AUTHORIZATION, format!("Bearer {}", self.token));
         if body.is_some() {
             request = request.content_type("application/json");
         }
@@ -48,7 +54,8 @@ impl Local {
         let status = response.status().as_u16();
         let bytes = response.into_body().into_bytes_limit(MAX_ANSWER).await.unwrap_or_default();
         let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
-        let json = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or_else(|_| text()) };
+        let json =
+            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or_else(|_| text()) };
         (status, json)
     }
 

@@ -24,7 +24,8 @@ impl Metrics {
             &["dialect", "operation", "status"],
         )?;
         let seconds = HistogramVec::new(
-            HistogramOpts::new("invitation_ledger_request_seconds", "time from the request's header to its answer").buckets(SECONDS.to_vec()),
+            HistogramOpts::new("invitation_ledger_request_seconds", "time from the request's header to its answer")
+                .buckets(SECONDS.to_vec()),
             &["dialect", "operation"],
         )?;
         let outbox = IntGaugeVec::new(Opts::new("invitation_ledger_outbox", "mails by state"), &["state"])?;

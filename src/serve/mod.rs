@@ -42,13 +42,17 @@ impl Running {
     /// # Errors
     /// [`StartError`] names what could not be opened, and why.
     pub async fn start(settings: &Settings, clock: Arc<dyn domain::Clock>) -> Result<Self, StartError> {
-        let listener = TcpListener::bind(settings.listen).await.map_err(|source| StartError::Listen { address: settings.listen, source })?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .map_err(|source| StartError::Listen { address: settings.listen, source })?;
+        let address =
+            listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
         let mut house = House::open(settings, clock, &format!("http://{address}")).await?;
         house.deliver();
+        let seats = http::Seats { all: settings.limits.connections, per_peer: settings.limits.connections_per_peer };
         let (stop, stopped) = watch::channel(false);
         let loops = vec![
-            tokio::spawn(http::run(listener, house.endpoint(), stopped.clone())),
+            tokio::spawn(http::run(listener, house.endpoint(), seats, stopped.clone())),
             tokio::spawn(sweeper::run(house.bus(), house.views(), house.identity(), stopped)),
         ];
         Ok(Self { house, address, stop, loops })

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 /// The pages, with the API documents and the peers that the dialects see.
 pub(super) fn endpoint(rooms: &Rooms, settings: &Arc<HttpSettings>) -> BoxEndpoint<'static, Response> {
-    let documents = Dialect::ALL.into_iter().map(|dialect| (dialect.name().to_owned(), openapi::document(dialect))).collect();
+    let documents =
+        Dialect::ALL.into_iter().map(|dialect| (dialect.name().to_owned(), openapi::document(dialect))).collect();
     let believed = settings.clone();
     let options = ConsoleOptions {
         documents,

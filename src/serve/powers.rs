@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use delivery::{MailState, OperatorError, OutboxFilter, OutboxRow};
 use domain::{Failure, TenantName, Timestamp};
 use openapi::operator::{
-    BackupDone, DoctorFinding, LogEntry, LogFrom, LogPage, LogQuery, MAX_PAGE, OutboxEntry, OutboxFigures, OutboxPage, OutboxQuery, OutboxState,
-    PowerFailure, Powers, RebuildProgress, Status,
+    BackupDone, DoctorFinding, LogEntry, LogFrom, LogPage, LogQuery, MAX_PAGE, OutboxEntry, OutboxFigures, OutboxPage,
+    OutboxQuery, OutboxState, PowerFailure, Powers, RebuildProgress, Status,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -74,7 +74,11 @@ impl Powers for HousePowers {
         let before = self.known(tenant, id)?;
         self.rooms.delivery.abandon(id).await.map_err(not_now)?;
         // What is over leaves the outbox.
-        Ok(self.known(tenant, id).unwrap_or(OutboxEntry { state: OutboxState::Abandoned, next_attempt_at: None, ..before }))
+        Ok(self.known(tenant, id).unwrap_or(OutboxEntry {
+            state: OutboxState::Abandoned,
+            next_attempt_at: None,
+            ..before
+        }))
     }
 
     async fn log(&self, query: LogQuery) -> Result<LogPage, PowerFailure> {
@@ -91,7 +95,13 @@ impl Powers for HousePowers {
         Ok(LogPage { entries, next, head })
     }
 
-    async fn history(&self, tenant: &TenantName, aggregate: &'static str, id: Uuid, personal: bool) -> Result<Vec<LogEntry>, PowerFailure> {
+    async fn history(
+        &self,
+        tenant: &TenantName,
+        aggregate: &'static str,
+        id: Uuid,
+        personal: bool,
+    ) -> Result<Vec<LogEntry>, PowerFailure> {
         let stream = StreamId::new(&format!("{aggregate}-{tenant}/{id}"));
         let events = self.rooms.ledger.read_stream(&stream, 0, None).map_err(internal)?;
         Ok(events.iter().map(|e| log_entry(e, personal)).collect())
@@ -142,7 +152,8 @@ impl Powers for HousePowers {
     async fn backup(&self, folder: &Path) -> Result<BackupDone, PowerFailure> {
         let (from, to) = (self.rooms.data.clone(), folder.to_owned());
         let head = self.rooms.ledger.head();
-        let copied = tokio::task::spawn_blocking(move || store::backup(&from, &to, &mut |_| {})).await.map_err(internal)?;
+        let copied =
+            tokio::task::spawn_blocking(move || store::backup(&from, &to, &mut |_| {})).await.map_err(internal)?;
         copied.map_err(|error| PowerFailure::NotNow(error.to_string()))?;
         Ok(BackupDone { folder: folder.display().to_string(), head })
     }

@@ -24,7 +24,10 @@ pub(super) fn restore(ledger: &Ledger, identity: &Identity, now: Timestamp) -> R
     let (ledger, identity) = (ledger.clone(), identity.clone());
     tokio::task::spawn_blocking(move || {
         if let Err(error) = walk((&ledger, &identity), (rest, since), &mut again, None) {
-            tracing::warn!(error = &error as &dyn std::error::Error, "limits start without the older part of the last hour");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "limits start without the older part of the last hour"
+            );
         }
     });
     Ok(())
@@ -46,7 +49,8 @@ fn walk(
         let Some(last) = page.last() else { return Ok(None) };
         before = last.position;
         let over = Timestamp(last.at) < since;
-        let spent: Vec<Spent> = page.iter().filter(|e| Timestamp(e.at) >= since).flat_map(|e| spent_by(e, again)).collect();
+        let spent: Vec<Spent> =
+            page.iter().filter(|e| Timestamp(e.at) >= since).flat_map(|e| spent_by(e, again)).collect();
         identity.limits().restore(spent.into_iter());
         if over {
             return Ok(None);

@@ -72,7 +72,6 @@ impl Default for Values {
                 log_ins_per_peer: 50,
                 connections: 10_000,
                 connections_per_peer: 1_000,
-                queue: 4_096,
                 min_free_bytes: 64 * 1024 * 1024,
             },
         }
@@ -240,12 +239,6 @@ pub const KEYS: &[Key] = &[
         help: "open connections of one peer",
         set: |v, raw| raw.number(1_u32, 1_000_000).map(|n| v.limits.connections_per_peer = n as usize),
         show: |s| s.limits.connections_per_peer.to_string(),
-    },
-    Key {
-        name: "limits.queue",
-        help: "units waiting for the writer; one more is answered 503",
-        set: |v, raw| raw.number(1_u32, 65_536).map(|n| v.limits.queue = n as usize),
-        show: |s| s.limits.queue.to_string(),
     },
     Key {
         name: "limits.min_free_bytes",

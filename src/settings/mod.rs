@@ -59,8 +59,6 @@ pub struct Limits {
     pub connections: usize,
     /// Open connections of one peer.
     pub connections_per_peer: usize,
-    /// Units waiting for the writer; one more is answered 503.
-    pub queue: usize,
     /// Free bytes on the data folder's disk below which new writes are refused.
     pub min_free_bytes: u64,
 }

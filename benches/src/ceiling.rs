@@ -1,0 +1,30 @@
+//! A handler that decodes nothing and knows one answer.
+
+use poem::listener::TcpListener;
+use poem::{Route, Server};
+use poem_openapi::payload::Json;
+use poem_openapi::{Object, OpenApi, OpenApiService};
+use std::error::Error;
+
+#[derive(Object)]
+struct Answer {
+    id: String,
+    email: String,
+}
+
+struct Api;
+
+#[OpenApi]
+impl Api {
+    /// One answer.
+    #[oai(path = "/bare", method = "get")]
+    async fn bare(&self) -> Json<Answer> {
+        Json(Answer { id: "01a20080-c583-7170-8aff-c838ea0b7e69".to_owned(), email: "a@example.org".to_owned() })
+    }
+}
+
+pub async fn serve(listen: &str) -> Result<(), Box<dyn Error>> {
+    let service = OpenApiService::new(Api, "ceiling", "1");
+    Server::new(TcpListener::bind(listen.to_owned())).run(Route::new().nest("/", service)).await?;
+    Ok(())
+}
