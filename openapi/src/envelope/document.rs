@@ -33,6 +33,19 @@ const OPERATIONS: [&Operation; 12] = [
     &operations::users_logout::OPERATION,
 ];
 
+/// Schemas whose members are never omitted.
+const RESOURCES: [&str; 9] = [
+    "Answer_nothing",
+    "Client",
+    "Employee",
+    "Integration",
+    "Invitation",
+    "InvitationTarget",
+    "Notification",
+    "PostalAddress",
+    "Session",
+];
+
 pub(super) fn source() -> Source {
     let mut source = Source::of::<Api>("Envelope dialect", DESCRIPTION);
     for operation in OPERATIONS {
@@ -48,14 +61,33 @@ pub(super) fn source() -> Source {
             Done { data, meta }.body(),
         );
     }
-    source.text = with_refusals(&source.text);
+    if let Ok(mut document) = serde_json::from_str::<Value>(&source.text) {
+        show_refusals(&mut document);
+        for name in RESOURCES {
+            require_all(&mut document["components"]["schemas"][name]);
+        }
+        source.text = document.to_string();
+    }
     source
+}
+
+/// A resource has all its members in every answer: absent values are null.
+fn require_all(schema: &mut Value) {
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let Some(properties) = schema["properties"].as_object_mut() else { return };
+    for (name, property) in properties.iter_mut() {
+        let reference = property.get("$ref").cloned().filter(|_| !required.contains(&Value::from(name.as_str())));
+        if let Some(reference) = reference {
+            *property = json!({"allOf": [{"$ref": reference}], "nullable": true});
+        }
+    }
+    let names: Vec<&String> = properties.keys().collect();
+    schema["required"] = json!(names);
 }
 
 /// One example per word a refused request can be answered with; a status that
 /// an operation never answers is taken out.
-fn with_refusals(text: &str) -> String {
-    let Ok(mut document) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
+fn show_refusals(document: &mut Value) {
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     for post in paths.into_iter().flat_map(Map::values_mut).filter_map(|path| path.get_mut("post")) {
         let id = post["operationId"].as_str().unwrap_or_default().to_owned();
@@ -63,7 +95,6 @@ fn with_refusals(text: &str) -> String {
         let Some(responses) = post["responses"].as_object_mut() else { continue };
         responses.retain(|status, response| status == "200" || illustrate(operation, status, response));
     }
-    document.to_string()
 }
 
 /// Whether the operation can answer this status at all.
@@ -204,6 +235,21 @@ mod tests {
         assert_eq!(words("/api/v1/users/login", "403"), Vec::<String>::new());
         assert_eq!(words("/api/v1/users/logout", "401"), ["invalid-token", "session-expired"]);
         assert_eq!(words("/api/v1/employees/read", "429"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn resources_have_all_their_members() {
+        let schemas = &document()["components"]["schemas"];
+        for name in RESOURCES {
+            let properties = schemas[name]["properties"].as_object().unwrap();
+            assert_eq!(schemas[name]["required"], json!(properties.keys().collect::<Vec<_>>()), "{name}");
+        }
+        for (name, member) in [("Employee", "address"), ("Employee", "phone"), ("Invitation", "invited_by")] {
+            assert_eq!(schemas[name]["properties"][member]["nullable"], json!(true), "{name}.{member}");
+        }
+        let (employee, _) = examples::answer("employees_read");
+        let shown: Vec<&String> = employee.as_object().unwrap().keys().collect();
+        assert_eq!(schemas["Employee"]["required"], json!(shown));
     }
 
     #[test]

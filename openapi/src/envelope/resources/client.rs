@@ -1,4 +1,5 @@
 use super::integer;
+use crate::wire::Time;
 use domain::user;
 use poem_openapi::Object;
 
@@ -9,7 +10,7 @@ pub(in crate::envelope) struct Client {
     /// Ascending in a tenant, with gaps, never used again.
     pub id: i64,
     pub company_name: String,
-    pub created_at: String,
+    pub created_at: Time,
 }
 
 impl From<&user::Client> for Client {
@@ -17,7 +18,7 @@ impl From<&user::Client> for Client {
         Self {
             id: integer(client.number),
             company_name: client.company_name.clone(),
-            created_at: client.created_at.rfc3339(),
+            created_at: client.created_at.into(),
         }
     }
 }

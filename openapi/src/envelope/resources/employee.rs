@@ -1,5 +1,5 @@
 use super::integer;
-use domain::Timestamp;
+use crate::wire::Time;
 use domain::employee::ADDRESS_KEYS;
 use poem_openapi::Object;
 use projections::EmployeeRow;
@@ -35,8 +35,8 @@ pub(in crate::envelope) struct Employee {
     /// `YYYY-MM-DD`; from that day on, in UTC, the record gives no rights.
     #[oai(nullable)]
     pub date_off_boarded: Option<String>,
-    pub created_at: String,
-    pub updated_at: String,
+    pub created_at: Time,
+    pub updated_at: Time,
     /// Counts the events of this record.
     pub version: i64,
 }
@@ -80,8 +80,8 @@ impl From<&EmployeeRow> for Employee {
             address: address(row),
             date_hired: row.date_hired.clone(),
             date_off_boarded: row.date_off_boarded.clone(),
-            created_at: Timestamp::rfc3339(row.created_at),
-            updated_at: Timestamp::rfc3339(row.updated_at),
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
             version: integer(row.version),
         }
     }
@@ -99,6 +99,7 @@ fn address(row: &EmployeeRow) -> Option<PostalAddress> {
 mod tests {
     use super::*;
     use domain::Address;
+    use domain::Timestamp;
     use domain::employee::Personal;
     use poem_openapi::types::ToJSON;
     use serde_json::json;

@@ -1,4 +1,5 @@
 use super::integer;
+use crate::wire::Time;
 use poem_openapi::Object;
 use projections::IntegrationRow;
 
@@ -11,7 +12,7 @@ pub(in crate::envelope) struct Integration {
     pub name: String,
     #[oai(nullable)]
     pub description: Option<String>,
-    pub created_at: String,
+    pub created_at: Time,
 }
 
 impl From<&IntegrationRow> for Integration {
@@ -20,7 +21,7 @@ impl From<&IntegrationRow> for Integration {
             id: integer(row.number),
             name: row.name.clone(),
             description: row.description.clone(),
-            created_at: row.created_at.rfc3339(),
+            created_at: row.created_at.into(),
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::integer;
-use domain::{Actor, Timestamp};
+use crate::wire::Time;
+use domain::Actor;
 use poem_openapi::Object;
 use projections::InvitationRow;
 
@@ -19,11 +20,11 @@ pub(in crate::envelope) struct Invitation {
     /// `queued`, `sent`, `failed` or `unknown`.
     pub email_status: String,
     pub invited_by: Option<Inviter>,
-    pub created_at: String,
-    pub updated_at: String,
-    pub expires_at: String,
+    pub created_at: Time,
+    pub updated_at: Time,
+    pub expires_at: Time,
     #[oai(nullable)]
-    pub accepted_at: Option<String>,
+    pub accepted_at: Option<Time>,
     #[oai(nullable)]
     pub message: Option<String>,
 }
@@ -57,10 +58,10 @@ impl Invitation {
             state: row.state.name().to_owned(),
             email_status: row.email_status.name().to_owned(),
             invited_by: inviter(row.invited_by),
-            created_at: row.created_at.rfc3339(),
-            updated_at: row.updated_at.rfc3339(),
-            expires_at: row.expires_at.rfc3339(),
-            accepted_at: row.accepted_at.map(Timestamp::rfc3339),
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
+            expires_at: row.expires_at.into(),
+            accepted_at: row.accepted_at.map(Time::from),
             message: row.message.clone(),
         }
     }
@@ -79,6 +80,7 @@ fn inviter(actor: Actor) -> Option<Inviter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::Timestamp;
     use domain::{Address, mail};
     use poem_openapi::types::ToJSON;
     use serde_json::json;

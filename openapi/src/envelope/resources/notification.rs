@@ -1,4 +1,5 @@
 use super::integer;
+use crate::wire::Time;
 use poem_openapi::Object;
 use projections::NotificationRow;
 
@@ -13,7 +14,7 @@ pub(in crate::envelope) struct Notification {
     pub invitation_id: Option<String>,
     /// Why, out of a closed list.
     pub reason: String,
-    pub created_at: String,
+    pub created_at: Time,
 }
 
 impl From<&NotificationRow> for Notification {
@@ -23,7 +24,7 @@ impl From<&NotificationRow> for Notification {
             kind: row.kind.clone(),
             invitation_id: row.invitation.map(|id| id.to_string()),
             reason: row.reason.name().to_owned(),
-            created_at: row.created_at.rfc3339(),
+            created_at: row.created_at.into(),
         }
     }
 }

@@ -1,3 +1,4 @@
+use crate::wire::Time;
 use poem_openapi::Object;
 
 /// A log-in.
@@ -6,10 +7,10 @@ use poem_openapi::Object;
 pub(in crate::envelope) struct Session {
     /// What the calls of this session present.
     pub token: String,
-    pub created_at: String,
+    pub created_at: Time,
     /// Null where the session was asked to be remembered.
     #[oai(nullable)]
-    pub expires_at: Option<String>,
+    pub expires_at: Option<Time>,
     pub remember_me: bool,
 }
 
@@ -17,8 +18,8 @@ impl From<&identity::Session> for Session {
     fn from(session: &identity::Session) -> Self {
         Self {
             token: session.token.reveal().to_owned(),
-            created_at: session.created_at.rfc3339(),
-            expires_at: session.expires_at.map(domain::Timestamp::rfc3339),
+            created_at: session.created_at.into(),
+            expires_at: session.expires_at.map(Time::from),
             remember_me: session.remember_me,
         }
     }
