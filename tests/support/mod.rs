@@ -1,0 +1,20 @@
+//! A house for black-box tests: the whole service in this process, over a
+//! folder of its own, with a clock that stands still and real HTTP.
+//!
+//! The role is the client object: what a test may do is what its client is.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+pub mod client;
+pub mod events;
+pub mod house;
+mod letter;
+pub mod wire;
+
+pub use client::{Browser, Client, User};
+pub use events::Event;
+pub use house::House;
+pub use letter::Letter;
+
+/// What every password in tests is.
+pub const PASSWORD: &str = "correct horse battery";
