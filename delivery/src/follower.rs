@@ -10,6 +10,7 @@ use crate::ask::{self, AskError, Meaning, Settled};
 use crate::outbox::{Changes, Cursor, Half, PAGE, Stored};
 use crate::row::{Because, Key, Phase, Row, leaves_dead_letter};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Mark, ReadError, Recorded, StateError};
@@ -136,7 +137,7 @@ fn foreign_rows(shared: &Shared) -> Result<Changes, FollowError> {
             let (rows, next) = shared.outbox.page(half, after.as_deref(), PAGE)?;
             for stored in rows {
                 let event = shared.ledger.read_log(stored.row.position.saturating_sub(1), 1)?;
-                if !event.first().is_some_and(|e| e.event_id == stored.row.event) {
+                if event.first().is_none_or(|e| e.event_id != stored.row.event) {
                     changes.replace(Some(&stored), None);
                 }
             }
@@ -164,12 +165,14 @@ struct Overlay {
 
 impl Overlay {
     fn get(&mut self, shared: &Shared, key: Key) -> Result<&mut (Option<Stored>, Option<Row>), StateError> {
-        if !self.rows.contains_key(&key) {
-            let stored = shared.outbox.get(key)?;
-            let row = stored.as_ref().map(|s| s.row.clone());
-            self.rows.insert(key, (stored, row));
-        }
-        Ok(self.rows.entry(key).or_default())
+        Ok(match self.rows.entry(key) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(space) => {
+                let stored = shared.outbox.get(key)?;
+                let row = stored.as_ref().map(|s| s.row.clone());
+                space.insert((stored, row))
+            }
+        })
     }
 
     fn ask(&mut self, row: Row, doubtful: bool) {
@@ -234,7 +237,7 @@ fn settle(shared: &Shared, overlay: &mut Overlay, settled: &Settled) -> Result<(
 
 /// What is left of a row once the log has this result of its mail.
 pub(crate) fn after_result(row: Row, settled: &Settled) -> Option<Row> {
-    let Some(reason) = settled.failed else { return None };
+    let reason = settled.failed?;
     // An earlier failure says nothing about a mail that is being sent again.
     if row.round > 0 && !row.is_dead() {
         return Some(row);

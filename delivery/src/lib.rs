@@ -151,12 +151,11 @@ impl Delivery {
         self.shared.wake.notify_one();
     }
 
-    /// Waits until the log as it is now has been followed, and nothing is due or under way.
-    /// Without a transport, or when following has stopped, it returns at once.
+    /// Waits for a moment at which the log has been followed to its end, and nothing is due or
+    /// under way. Without a transport, or when following has stopped, it returns at once.
     pub async fn idle(&self) {
-        let head = self.shared.ledger.head();
         let mut pulse = self.shared.pulse.subscribe();
-        while self.shared.transport.sends() && !self.shared.is_idle(head) {
+        while self.shared.transport.sends() && !self.shared.is_idle() {
             self.tick();
             if pulse.changed().await.is_err() {
                 return;
@@ -264,10 +263,10 @@ impl Shared {
         self.pulse.send_modify(|n| *n = n.wrapping_add(1));
     }
 
-    fn is_idle(&self, head: Position) -> bool {
+    fn is_idle(&self) -> bool {
         if self.stopped.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
             return true;
         }
-        *self.followed.borrow() >= head && self.schedule().is_quiet(self.clock.now())
+        *self.followed.borrow() >= self.ledger.head() && self.schedule().is_quiet(self.clock.now())
     }
 }

@@ -6,7 +6,8 @@ use delivery::{Delivery, MailState, OutboxFilter, TransportOptions};
 use domain::invitation::{self, Invitation};
 use domain::mail::Reason;
 use domain::{Actor, employee, user};
-use store::{Batch, State, StateOptions};
+use std::collections::BTreeMap;
+use store::{Append, Batch, NewEvent, State, StateOptions, Unit};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -98,6 +99,43 @@ async fn a_lost_outbox_sends_nothing_by_itself_and_shows_what_has_no_result() {
     assert_eq!(house.kinds::<Invitation>(open), ["Created", "EmailSent"]);
     assert_eq!(house.kinds::<Invitation>(sent), ["Created", "EmailSent"]);
     assert_eq!(rows(&delivery), []);
+}
+
+#[tokio::test]
+async fn a_dead_letter_of_a_lost_outbox_can_be_given_up_and_the_log_says_so() {
+    let mut house = House::new().await;
+    let open = house.invite("open@guest.example").await;
+    house.state = State::open(StateOptions::Memory).unwrap();
+    let provider = Provider::answering([]).await;
+    let delivery = house.deliver(provider.transport()).await;
+    let dead = rows(&delivery).remove(0);
+    delivery.abandon(&dead.id).await.unwrap();
+    let reason = Reason::Abandoned;
+    let expected = invitation::Event::EmailFailed(invitation::EmailFailed { generation: 1, reason });
+    assert_eq!(house.last::<Invitation>(open), expected);
+    assert_eq!((rows(&delivery), delivery.figures().dead, provider.asked().len()), (vec![], 0, 0));
+}
+
+#[tokio::test]
+async fn an_event_nobody_can_read_stops_following_loudly() {
+    let house = House::new().await;
+    let invited = house.invite("a@guest.example").await;
+    let stream = house.stream::<Invitation>(invited);
+    let newer = NewEvent {
+        id: Uuid::now_v7(),
+        kind: "Teleported".to_owned(),
+        schema: 9,
+        payload: serde_json::json!({}),
+        metadata: BTreeMap::new(),
+    };
+    let appends = vec![Append { stream, expected: 1, events: vec![newer] }];
+    let tenant = house.tenant.as_str().to_owned();
+    house.ledger.submit(Unit { tenant, appends, ..Unit::default() }).await.unwrap();
+    let provider = Provider::answering([]).await;
+    let delivery = house.deliver(provider.transport()).await;
+    let stopped = delivery.figures().stopped;
+    assert_eq!(stopped.as_deref(), Some("the event at position 5 cannot be read"));
+    assert_eq!(provider.asked(), []);
 }
 
 #[tokio::test]

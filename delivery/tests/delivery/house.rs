@@ -53,6 +53,7 @@ pub struct House {
 
 impl House {
     pub async fn new() -> Self {
+        crate::logs::begin();
         let clock = Arc::new(TestClock(Mutex::new(Timestamp::parse("2021-11-23T14:38:00Z").unwrap())));
         let vault = Vault::open(VaultOptions::Memory).unwrap();
         let now = clock.clone();

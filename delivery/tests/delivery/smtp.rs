@@ -22,7 +22,7 @@ impl Server {
     fn start(mode: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/smtp_server.py");
-        let mut command = Command::new("python3");
+        let mut command = Command::new(python());
         command.arg(script).arg(mode);
         if mode.contains("tls") {
             certify(folder.path());
@@ -55,6 +55,12 @@ impl Drop for Server {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+/// Of the environment that `tests/install` makes, or else the machine's.
+fn python() -> PathBuf {
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python3");
+    if installed.exists() { installed } else { PathBuf::from("python3") }
 }
 
 /// A certificate of its own for `localhost`.
