@@ -96,7 +96,7 @@ pub fn routes(service: Service) -> Route {
             Dialect::Jsonapi => jsonapi::endpoint(service.clone()),
             Dialect::Operator => operator::endpoint(service.clone()),
         });
-        dialect.prefixes().iter().fold(route, |route, prefix| route.nest_no_strip(prefix, endpoint.clone()))
+        dialect.prefixes().iter().fold(route, |route, prefix| wire::mount(route, prefix, &endpoint))
     })
 }
 

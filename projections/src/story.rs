@@ -32,10 +32,6 @@ impl Story {
         Self { ledger: Ledger::open(options).unwrap(), vault, clock, versions: HashMap::new() }
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
-        Timestamp(self.clock.load(Ordering::SeqCst))
-    }
-
     pub(crate) fn advance(&self, micros: i64) {
         self.clock.fetch_add(micros, Ordering::SeqCst);
     }
@@ -110,6 +106,29 @@ impl Story {
         let mut invitation = Invitation::default();
         invitation.evolve(&event, &origin);
         invitation
+    }
+
+    /// So many invitations to one target, many in one unit.
+    pub(crate) async fn invite_many(&mut self, target: Uuid, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            let mut unit = Unit { tenant: tenant().as_str().to_owned(), ..Unit::default() };
+            for _ in 0..left.min(100) {
+                let created = self.created(target, "many@x.com").await;
+                let encoded = invitation::Event::Created(created).encode().unwrap();
+                let event = NewEvent {
+                    id: Uuid::new_v4(),
+                    kind: encoded.kind.to_owned(),
+                    schema: encoded.schema,
+                    payload: encoded.payload,
+                    metadata: BTreeMap::new(),
+                };
+                let stream = StreamId::from(format!("invitation-{}/{}", tenant(), Uuid::now_v7()));
+                unit.appends.push(Append { stream, expected: 0, events: vec![event] });
+            }
+            left -= unit.appends.len();
+            self.ledger.submit(unit).await.unwrap();
+        }
     }
 
     /// What happens next to an aggregate, in the log and in the given state.

@@ -114,7 +114,6 @@ impl Inner {
     }
 
     /// The answer kept under this `Idempotency-Key`, if there is one.
-    #[expect(clippy::type_complexity, reason = "an answer is itself a result: definite refusals are kept too")]
     fn answered_before(
         self: &Arc<Self>,
         context: &Context,

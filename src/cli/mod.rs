@@ -27,7 +27,7 @@ pub use request::Request;
 use crate::settings::{ENV_PREFIX, SettingFault, Settings, SettingsError, Source, Sources};
 use clap::Parser;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, stderr, stdout};
 use std::process::ExitCode;
 
 /// The whole program.
@@ -105,5 +105,7 @@ fn flags(cli: &Cli) -> Result<Vec<(String, String, String)>, SettingsError> {
     Ok(flags)
 }
 
+#[cfg(test)]
+mod story;
 #[cfg(test)]
 mod tests;

@@ -204,11 +204,11 @@ impl Desk<'_> {
             streams.json(answer)?;
             return Ok(Exit::Done);
         }
-        match &answer["invitation"] {
-            Value::Null => {
-                streams.remark("the address has an account; its owner is told by mail, and nobody was invited")?
-            }
-            invitation => streams.print(&cell(&invitation["id"]))?,
+        let invitation = &answer["invitation"];
+        if invitation.is_null() {
+            streams.remark("the address has an account; its owner is told by mail, and nobody was invited")?;
+        } else {
+            streams.print(&cell(&invitation["id"]))?;
         }
         if !self.client.is_server() {
             streams.remark("the mail waits for the next `invitation-ledger serve`")?;

@@ -173,8 +173,9 @@ impl HousePowers {
 
 fn not_now(error: OperatorError) -> PowerFailure {
     match error {
-        OperatorError::NoId(_) => PowerFailure::Unknown("mail"),
-        other => PowerFailure::NotNow(other.to_string()),
+        OperatorError::NoId(_) | OperatorError::NotFound(_) => PowerFailure::Unknown("mail"),
+        error @ OperatorError::Busy(_) => PowerFailure::NotNow(error.to_string()),
+        error @ (OperatorError::State(_) | OperatorError::Record(_)) => internal(error),
     }
 }
 

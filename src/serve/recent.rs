@@ -51,7 +51,7 @@ fn walk(
         let over = Timestamp(last.at) < since;
         let spent: Vec<Spent> =
             page.iter().filter(|e| Timestamp(e.at) >= since).flat_map(|e| spent_by(e, again)).collect();
-        identity.limits().restore(spent.into_iter());
+        identity.limits().restore(spent);
         if over {
             return Ok(None);
         }

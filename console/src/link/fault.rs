@@ -120,9 +120,11 @@ impl Fault {
     pub fn answer(self, request_id: Uuid) -> Response {
         let word = self.word();
         self.report(request_id, "a link could not be answered");
-        let message = match &self {
-            Self::Failed(Failure::Refused(Refusal::NotFound(_))) => Refusal::WrongCode.to_string(),
-            other => other.to_string(),
+        // A link that is not there answers like a wrong code.
+        let message = if matches!(&self, Self::Failed(Failure::Refused(Refusal::NotFound(_)))) {
+            Refusal::WrongCode.to_string()
+        } else {
+            self.to_string()
         };
         let details = if let Self::Failed(Failure::Refused(Refusal::Invalid(faults))) = self {
             faults.into_iter().map(|f| Detail { param: f.param, reason: f.reason }).collect()

@@ -24,6 +24,10 @@ impl<'r> Call<'r> {
     /// 406, 401.
     pub(super) async fn open(service: &'r Service, request: &'r Request) -> Result<Self, Refused> {
         negotiate::wanted(request)?;
+        Self::known(service, request).await
+    }
+
+    async fn known(service: &'r Service, request: &'r Request) -> Result<Self, Refused> {
         let arrival = arrival(request);
         let caller = caller(request, service).await.map_err(|error| refusal::nobody(arrival, error))?;
         Ok(Self { service, request, arrival, caller })
@@ -36,7 +40,7 @@ impl<'r> Call<'r> {
     pub(super) async fn open_with_body(service: &'r Service, request: &'r Request) -> Result<Self, Refused> {
         negotiate::wanted(request)?;
         negotiate::brought(request)?;
-        Self::open(service, request).await
+        Self::known(service, request).await
     }
 
     pub(super) fn context(&self) -> Context {

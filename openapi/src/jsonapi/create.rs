@@ -50,14 +50,16 @@ impl Create {
     ) -> Result<Response, Refused> {
         let call = Call::open_with_body(&self.0, request).await?;
         let organization = call::organization(organization)?;
-        let read = decode::create(body.bytes());
-        let key = wire::idempotency(request, OPERATION, body.bytes().unwrap_or_default(), &self.0.identity);
-        let (wanted, key) = match (read, key) {
-            (Ok(wanted), Ok(key)) => (wanted, key),
-            (read, key) => {
+        let read = decode::create(body.bytes()).and_then(|wanted| {
+            let key = wire::idempotency(request, OPERATION, body.bytes().unwrap_or_default(), &self.0.identity);
+            Ok((wanted, key.map_err(refusal::key)?))
+        });
+        let (wanted, key) = match read {
+            Ok(read) => read,
+            Err(refused) => {
                 // Who may not invite here learns that first, whatever they sent.
                 call.may_invite(organization).await?;
-                return Err(read.err().unwrap_or_else(|| key.err().map_or_else(unknown, |f| refusal::key(f).into())));
+                return Err(refused);
             }
         };
         let recipients = [wanted.email.clone()];
@@ -81,8 +83,4 @@ impl Create {
         }
         Ok(response)
     }
-}
-
-fn unknown() -> Refused {
-    refusal::trouble(&wire::Trouble::Crashed)
 }

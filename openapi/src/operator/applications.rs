@@ -200,7 +200,7 @@ impl Applications {
             let context = visit.keyed("revokeApplication", &[])?;
             let revoked = visit.perform(context, RevokeApplication { application }).await?;
             self.0.identity.forget_application(application).await?;
-            done(&shown(&*revoked))
+            done(&shown(&revoked))
         })
         .await
     }

@@ -99,7 +99,7 @@ impl Sent {
     /// # Errors
     /// When the body is no object.
     pub(super) fn reader(&self) -> Result<Reader<'_>, No> {
-        Reader::of(&self.value).ok_or(No::NoObject)
+        Reader::of(&self.value).ok_or(No::NotAnObject)
     }
 }
 

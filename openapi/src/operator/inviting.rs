@@ -62,7 +62,7 @@ impl Draft {
             reader.fault("message", "does not go with integrations");
         }
         reader.finish()?;
-        let email = email.ok_or(No::NoObject)?;
+        let email = email.ok_or(No::NotAnObject)?;
         match (kind, organization, integration) {
             (Kind::Organization, Some(organization), _) => {
                 // As in the dialect of organizations.
@@ -71,7 +71,7 @@ impl Draft {
             }
             (Kind::Integration, _, Some(number)) => Ok(Self::Integration { number, email }),
             (Kind::Platform, _, _) => Ok(Self::Platform { email, message }),
-            (Kind::Organization | Kind::Integration, _, _) => Err(No::NoObject),
+            (Kind::Organization | Kind::Integration, _, _) => Err(No::NotAnObject),
         }
     }
 

@@ -25,7 +25,6 @@ pub(super) struct Log(pub Service);
 const PART: usize = 100;
 /// Events read for one piece of an export.
 const PIECE: usize = 500;
-#[expect(clippy::cast_sign_loss, reason = "the constant is positive")]
 const MAX_POSITION: u64 = MAX_INTEGER as u64;
 
 /// What all questions here share: whose events, and with what in them.

@@ -7,6 +7,8 @@
 //! parameters at fault are named at once. What needs log files, mails or the
 //! disk goes through [`Powers`], which the composition root implements.
 
+#![expect(clippy::too_many_arguments, reason = "an operation's arguments are its documented parameters")]
+
 mod answers;
 mod applications;
 mod asked;

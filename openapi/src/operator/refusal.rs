@@ -23,7 +23,7 @@ pub(super) enum No {
     Body(BodyFault),
     Json(JsonFault),
     /// The body is no object.
-    NoObject,
+    NotAnObject,
     ContentType,
     Key(KeyFault),
     /// Query parameters or members at fault.
@@ -119,7 +119,7 @@ pub(super) fn refused(no: No, request: &Request) -> Response {
         }
         No::Body(fault @ BodyFault::Broken) => Said::new(StatusCode::BAD_REQUEST, "malformed", fault.to_string()),
         No::Json(fault) => Said::new(StatusCode::BAD_REQUEST, "malformed", fault.to_string()),
-        No::NoObject => Said::new(StatusCode::BAD_REQUEST, "malformed", "the body is no JSON object"),
+        No::NotAnObject => Said::new(StatusCode::BAD_REQUEST, "malformed", "the body is no JSON object"),
         No::ContentType => {
             Said::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "the body must be application/json")
         }

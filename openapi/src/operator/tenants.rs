@@ -70,7 +70,7 @@ impl Tenants {
             let name = reader.required("name", |v| TenantName::parse(&string(v)?).map_err(ToOwned::to_owned));
             reader.finish()?;
             let mut context = visit.keyed("createTenant", &sent.bytes)?;
-            context.tenant = name.ok_or(No::NoObject)?;
+            context.tenant = name.ok_or(No::NotAnObject)?;
             let tenant: Arc<tenant::Tenant> = visit.perform(context, CreateTenant {}).await?;
             made(&Tenant::from(&TenantRow::from(&*tenant)))
         })

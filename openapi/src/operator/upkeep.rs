@@ -130,7 +130,7 @@ impl Upkeep {
             let mut reader = sent.reader()?;
             let to = reader.required("folder", folder);
             reader.finish()?;
-            let to = to.ok_or(No::NoObject)?;
+            let to = to.ok_or(No::NotAnObject)?;
             done(&Backup::from(self.0.powers.backup(&to).await?))
         })
         .await

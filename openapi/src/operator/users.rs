@@ -119,7 +119,7 @@ impl Users {
             let sent = Sent::of(request, &body)?;
             let Draft { email, name, password, client, liaison, administrator } = Draft::read(&sent)?;
             let context = visit.keyed("createUser", &sent.bytes)?;
-            let email = email.ok_or(No::NoObject)?;
+            let email = email.ok_or(No::NotAnObject)?;
             // The password is kept before the account exists: whoever sees the
             // account can log in. Without the account it opens nothing.
             let id = Uuid::now_v7();

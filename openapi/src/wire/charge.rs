@@ -3,9 +3,10 @@
 use crate::Service;
 use async_trait::async_trait;
 use domain::bus::{Answer, Record, Unit};
-use domain::{Actor, Address, Context, Failure, TenantName, Unavailable, UseCase};
+use domain::{Actor, Address, Context, Failure, Refusal, TenantName, Unavailable, UseCase};
 use identity::{Limits, TooMany};
 use std::future::Future;
+use std::marker::PhantomData;
 
 /// Charges the limits for the mails an operation asks for, and keeps the
 /// charge only if it succeeds: what was refused costs nothing.
@@ -39,12 +40,47 @@ pub async fn invite<C: UseCase>(
     case: C,
 ) -> Result<Result<C::Output, Failure>, TooMany> {
     let invitations = u32::try_from(recipients.len()).unwrap_or(u32::MAX);
-    let charge = service.identity.limits().charge(context.actor, &context.tenant, recipients, invitations)?;
+    let charge = match service.identity.limits().charge(context.actor, &context.tenant, recipients, invitations) {
+        Ok(charge) => charge,
+        Err(too_many) => return given_before::<C>(service, context, too_many).await,
+    };
     let result = service.bus.perform(context, Noted(case)).await;
     if counts(&result) && !result.as_ref().is_ok_and(|noted| noted.repeated) {
         charge.keep();
     }
     Ok(result.map(|noted| noted.output))
+}
+
+/// The answer that a keyed request got when it was within the limits.
+async fn given_before<C: UseCase>(
+    service: &Service,
+    context: Context,
+    too_many: TooMany,
+) -> Result<Result<C::Output, Failure>, TooMany> {
+    if context.idempotency.is_none() {
+        return Err(too_many);
+    }
+    let barred = Barred::<C> { retry_after_s: too_many.retry_after_s, case: PhantomData };
+    match service.bus.perform(context, barred).await {
+        Err(Failure::Refused(Refusal::TooSoon { .. })) => Err(too_many),
+        known => Ok(known),
+    }
+}
+
+/// A use case that does nothing but answer from the receipt of one that did.
+/// Its refusal is not definite, so it is not kept under the key.
+struct Barred<C> {
+    retry_after_s: u64,
+    case: PhantomData<fn() -> C>,
+}
+
+#[async_trait]
+impl<C: UseCase> UseCase for Barred<C> {
+    type Output = C::Output;
+
+    async fn run(&self, _: &mut dyn Unit) -> Result<(), Failure> {
+        Err(Refusal::TooSoon { retry_after_s: self.retry_after_s }.into())
+    }
 }
 
 /// Whether mails were asked for; of an unknown outcome it must be assumed.

@@ -43,6 +43,9 @@ impl Routes {
     }
 
     pub(super) fn find(&self, path: &str, method: &Method) -> Match {
+        if !is_text(path) {
+            return Match::Unknown;
+        }
         let mut matching: Vec<&Declared> = self.0.iter().filter(|d| fits(d.template, path)).collect();
         // A literal path is meant before one with parameters.
         matching.sort_by_key(|d| d.template.matches('{').count());
@@ -79,6 +82,24 @@ fn fits(template: &str, path: &str) -> bool {
     }
 }
 
+/// Whether the path is UTF-8 once it is decoded: poem drops parts that are not.
+fn is_text(path: &str) -> bool {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut bytes = path.as_bytes().iter();
+    while let Some(byte) = bytes.next() {
+        let digits = bytes.as_slice().get(..2).filter(|_| *byte == b'%');
+        let hex = digits.and_then(|d| std::str::from_utf8(d).ok()).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(value) => {
+                decoded.push(value);
+                bytes.nth(1);
+            }
+            None => decoded.push(*byte),
+        }
+    }
+    std::str::from_utf8(&decoded).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +125,16 @@ mod tests {
         );
         for path in ["/api/v2", "/api/v2/orgs/1/invites/", "/api/v2/orgs//invites", "/api/v2/orgs/1/invites/2/3"] {
             assert_eq!(found(path, Method::GET), Match::Unknown, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_is_no_path() {
+        for good in ["/a", "/a%20b", "/a%C3%BC", "/100%", "/%zz", "/%+1"] {
+            assert!(is_text(good), "{good}");
+        }
+        for bad in ["/%FF", "/a%C3/%BC", "/%ed%a0%80"] {
+            assert!(!is_text(bad), "{bad}");
         }
     }
 

@@ -8,7 +8,7 @@ use domain::CommandBus;
 use futures_util::FutureExt;
 use poem::endpoint::BoxEndpoint;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route};
 use poem_openapi::{OpenApi, OpenApiService};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -46,6 +46,12 @@ pub trait Words: Send + Sync + 'static {
 /// leaves one line in the log.
 pub fn shell<W: Words, A: OpenApi + 'static>(words: W, api: A, service: &Service) -> BoxEndpoint<'static> {
     around(words, api, service.bus.clone(), service.settings.clone())
+}
+
+/// Everything under a prefix is the dialect's. Not `nest`: that answers paths
+/// that are no UTF-8 itself, in poem's words.
+pub(crate) fn mount(route: Route, prefix: &str, endpoint: &Arc<BoxEndpoint<'static>>) -> Route {
+    route.at(prefix, endpoint.clone()).at(format!("{prefix}/*rest"), endpoint.clone())
 }
 
 fn around<W: Words, A: OpenApi + 'static>(

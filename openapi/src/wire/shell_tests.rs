@@ -222,6 +222,28 @@ async fn a_header_that_is_not_utf_8_is_not_looked_at_further() {
 }
 
 #[tokio::test]
+async fn parts_of_a_path_are_decoded_and_what_is_no_text_is_no_route() {
+    let house = house(8);
+    let get = |path: &'static str| house.endpoint.call(request(Method::GET, path).finish());
+    assert_eq!(told(get("/t/things/a%2Fb%C3%BC").await.unwrap()).await, (200, json!({"thing": "a/bü"})));
+    assert_eq!(told(get("/t/things/%FF").await.unwrap()).await, (404, json!({"trouble": "NoRoute"})));
+    assert_eq!(told(get("/t/things/").await.unwrap()).await, (404, json!({"trouble": "NoRoute"})));
+}
+
+#[tokio::test]
+async fn everything_under_a_prefix_is_answered_in_the_dialects_words() {
+    let house = house(8);
+    let route = mount(Route::new(), "/t", &Arc::new(house.endpoint));
+    for path in ["/t", "/t/", "/t//", "/t/x/y/z", "/t/%FF", "/t/%FF/x", "/t/things/1/"] {
+        let response = route.get_response(request(Method::GET, path).finish()).await;
+        assert_eq!(told(response).await, (404, json!({"trouble": "NoRoute"})), "{path}");
+    }
+    let response = route.get_response(request(Method::GET, "/t/things/1?page=2").finish()).await;
+    assert_eq!(told(response).await, (200, json!({"thing": "1"})));
+    assert_eq!(route.get_response(request(Method::GET, "/tt").finish()).await.status(), 404);
+}
+
+#[tokio::test]
 async fn metrics_see_declared_paths_and_known_methods_only() {
     let house = house(8);
     for (method, path) in [("GET", "/t/things/secret-id"), ("GET", "/t/made/up"), ("BREW", "/t/things/1")] {

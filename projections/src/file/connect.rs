@@ -11,8 +11,21 @@ use std::path::Path;
 const SCHEMA: &str = include_str!("schema.sql");
 /// Marks the views' file: "ILvw".
 const APPLICATION_ID: i32 = 0x494c_7677;
-/// Of the schema and of what folding writes into it: raise it when either changes.
-const SCHEMA_VERSION: i32 = 1;
+/// Raise it when folding writes other rows into the same schema.
+const FOLDING: u32 = 1;
+/// Changes with every change of the schema's text, so that nobody has to think of it.
+const SCHEMA_VERSION: i32 = fingerprint(SCHEMA.as_bytes(), FOLDING);
+
+/// FNV-1a, kept positive.
+const fn fingerprint(text: &[u8], folding: u32) -> i32 {
+    let mut hash = 0x811c_9dc5_u32 ^ folding;
+    let mut at = 0;
+    while at < text.len() {
+        hash = (hash ^ text[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash >> 1).cast_signed()
+}
 
 /// A connection without settings of ours.
 pub(super) fn raw(place: &Place) -> Result<Connection, ViewsError> {

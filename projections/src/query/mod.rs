@@ -16,7 +16,7 @@ use crate::error::FoldError;
 use crate::page::Cut;
 use crate::ranks::{self, Slots, Window};
 use crate::scopes::{self, Scope};
-use domain::{Failure, Refusal};
+use domain::{Failure, Refusal, Unavailable};
 use rusqlite::Connection;
 
 /// Why a query has no answer.
@@ -44,6 +44,7 @@ impl From<QueryError> for Failure {
     fn from(fault: QueryError) -> Self {
         match fault {
             QueryError::Refused(refusal) => Self::Refused(refusal),
+            QueryError::Views(ViewsError::Closed) => Unavailable::Stopping.into(),
             QueryError::Views(source) => Self::internal(source),
         }
     }

@@ -169,7 +169,7 @@ impl Views {
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let file = read(&inner.file);
-            let file = file.as_ref().ok_or(ViewsError::Closed)?;
+            let file = file.as_ref().ok_or(QueryError::Views(ViewsError::Closed))?;
             let mut reader = file.reader();
             let moment = reader.transaction()?;
             query(&moment)

@@ -29,7 +29,7 @@ impl Views {
         };
         let rebuilt = self.begin(view)?;
         self.fill(&rebuilt, on_progress)?;
-        self.swap(rebuilt)
+        self.swap(rebuilt, on_progress)
     }
 
     fn begin(&self, view: Option<View>) -> Result<File, ViewsError> {
@@ -45,22 +45,21 @@ impl Views {
     /// Folds until the head is close.
     fn fill(&self, rebuilt: &File, on_progress: &mut dyn FnMut(u64, u64)) -> Result<(), ViewsError> {
         let ledger = &self.inner.ledger;
-        while let Some(after) = rebuilt.folder().after() {
-            if ledger.head().saturating_sub(after) <= SWAP_WITHIN {
-                break;
-            }
+        loop {
+            // Not in a `while let`: the lock would be held through the loop.
+            let after = rebuilt.folder().after();
+            let Some(after) = after.filter(|after| ledger.head().saturating_sub(*after) > SWAP_WITHIN) else { break };
             follow::ahead(ledger, after, |block| {
                 rebuilt.folder().fold(block)?;
                 on_progress(block.last().map_or(after, |event| event.position), ledger.head());
                 Ok(true)
             })?;
         }
-        on_progress(rebuilt.folder().after().unwrap_or_default(), ledger.head());
         Ok(())
     }
 
     /// With nobody reading or folding: the last events, then the exchange.
-    fn swap(&self, rebuilt: File) -> Result<(), ViewsError> {
+    fn swap(&self, rebuilt: File, on_progress: &mut dyn FnMut(u64, u64)) -> Result<(), ViewsError> {
         let mut live = write(&self.inner.file);
         let ledger = &self.inner.ledger;
         loop {
@@ -74,6 +73,8 @@ impl Views {
             }
             rebuilt.folder().fold(&block)?;
         }
+        let head = ledger.head();
+        on_progress(rebuilt.folder().after().unwrap_or(head), head);
         let stopped: Vec<_> = rebuilt.folder().standings().to_vec();
         let old = live.take().ok_or(ViewsError::Closed)?;
         let swapped = File::swap(old, rebuilt, ledger)?;

@@ -68,7 +68,7 @@ Examples:
         #[arg(long)]
         platform: bool,
         /// What accepting makes of the user in the organization [default: admin]
-        #[arg(long, requires = "organization")]
+        #[arg(long, value_enum, conflicts_with_all = ["integration", "platform"])]
         role: Option<RoleArg>,
         /// The inviter's own words, at most 2,000 characters
         #[arg(long, conflicts_with = "integration")]
