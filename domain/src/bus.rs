@@ -123,6 +123,10 @@ impl dyn Unit + '_ {
 pub trait UseCase: Send + Sync + 'static {
     type Output: Answer + Send;
 
+    /// It never stages anything, so there is nothing to commit: what it reads
+    /// is as it stands, every acknowledged write included.
+    const READS_ONLY: bool = false;
+
     /// Stages what is to happen. Runs again from the start on a conflict, so
     /// it must not do anything but read and stage.
     async fn run(&self, unit: &mut dyn Unit) -> Result<(), Failure>;
@@ -131,11 +135,16 @@ pub trait UseCase: Send + Sync + 'static {
 /// [`UseCase`] without its output type, for the runner.
 #[async_trait]
 pub trait Job: Send + Sync + 'static {
+    fn reads_only(&self) -> bool;
     async fn run(&self, unit: &mut dyn Unit) -> Result<(), Failure>;
 }
 
 #[async_trait]
 impl<C: UseCase> Job for C {
+    fn reads_only(&self) -> bool {
+        C::READS_ONLY
+    }
+
     async fn run(&self, unit: &mut dyn Unit) -> Result<(), Failure> {
         UseCase::run(self, unit).await
     }

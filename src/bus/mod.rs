@@ -113,6 +113,14 @@ impl Inner {
         Err(Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into())
     }
 
+    /// Runs what only reads: nothing is queued, and nothing can be cut in half.
+    async fn read(self: &Arc<Self>, context: Context, job: &Arc<dyn Job>) -> Result<LedgerRecord, Failure> {
+        let tenant = context.tenant.clone();
+        let mut unit = LedgerUnit::new(self.clone(), context);
+        job.run(&mut unit).await?;
+        Ok(LedgerRecord::fresh(self, &tenant, unit.into_read(), false))
+    }
+
     /// The answer kept under this `Idempotency-Key`, if there is one.
     fn answered_before(
         self: &Arc<Self>,
@@ -233,6 +241,9 @@ fn lane(channel: Channel) -> store::Lane {
 #[async_trait]
 impl Runner for Bus {
     async fn run(&self, context: Context, job: Arc<dyn Job>) -> Result<Box<dyn Record>, Failure> {
+        if job.reads_only() {
+            return Ok(Box::new(self.inner.read(context, &job).await?));
+        }
         let inner = self.inner.clone();
         let task = tokio::spawn(async move { inner.run_to_end(context, job).await });
         match task.await {

@@ -1,11 +1,11 @@
 //! One unit of work: what was read, what was staged, and what it became.
 
 use super::cache::AnyState;
-use super::{Inner, REFUSAL, event_store, id_in, lane, mail_board, stream_of};
+use super::{Inner, REFUSAL, RETRY_AFTER_S, event_store, id_in, lane, mail_board, stream_of};
 use async_trait::async_trait;
 use domain::bus::{Claim, Stream, Subject, Unit};
 use domain::invitation::Digests;
-use domain::{Context, Event, Failure, Origin, Refusal, Root, TenantName, Timestamp};
+use domain::{Context, Event, Failure, Origin, Refusal, Root, TenantName, Timestamp, Unavailable};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,6 +67,11 @@ impl LedgerUnit {
 
     pub fn versions_read(&self) -> Vec<(StreamId, u64)> {
         self.open.iter().filter(|o| o.version > 0).map(|o| (o.stream.clone(), o.version)).collect()
+    }
+
+    /// What was read, of a unit that wrote nothing.
+    pub fn into_read(self) -> Vec<(StreamId, u64, AnyState)> {
+        self.open.into_iter().map(|o| (o.stream, o.version, o.current)).collect()
     }
 
     fn metadata(&self, refusal: Option<&Refusal>) -> BTreeMap<String, String> {
@@ -227,7 +232,11 @@ impl Unit for LedgerUnit {
     }
 
     async fn subject(&mut self) -> Result<Subject, Failure> {
-        let subject = self.inner.vault.subject().await.map_err(Failure::internal)?;
+        let subject = self.inner.vault.subject().await.map_err(|error| match error {
+            // No block of keys was written in time: the disk is slow, nothing is broken.
+            store::VaultError::Empty => Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into(),
+            other => Failure::internal(other),
+        })?;
         Ok(Subject { id: subject.id, commitment: Some(subject.commitment) })
     }
 

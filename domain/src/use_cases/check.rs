@@ -32,6 +32,8 @@ pub struct Check(pub Allowed);
 impl UseCase for Check {
     type Output = ();
 
+    const READS_ONLY: bool = true;
+
     async fn run(&self, unit: &mut dyn Unit) -> Result<(), Failure> {
         permission::tenant(unit).await?;
         match self.0 {

@@ -29,7 +29,7 @@ impl Views {
     /// As [`Views::invitation`].
     pub async fn employee(&self, tenant: &TenantName, number: u64) -> Result<Option<EmployeeRow>, Failure> {
         let tenant = tenant.clone();
-        self.ask(USES, move |connection| by_number(connection, tenant.as_str(), number)).await
+        self.look_up(USES, move |connection| by_number(connection, tenant.as_str(), number)).await
     }
 
     /// One employee, by the aggregate's id.
@@ -38,7 +38,7 @@ impl Views {
     /// As [`Views::invitation`].
     pub async fn employee_by_id(&self, tenant: &TenantName, id: Uuid) -> Result<Option<EmployeeRow>, Failure> {
         let tenant = tenant.clone();
-        self.ask(USES, move |connection| {
+        self.look_up(USES, move |connection| {
             let sql = "SELECT body FROM employee WHERE id = ?1 AND tenant = ?2";
             one(connection, sql, params![id.as_bytes(), tenant.as_str()], read)
         })

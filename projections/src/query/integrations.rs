@@ -33,7 +33,7 @@ impl Views {
     /// As [`Views::invitation`].
     pub async fn integration(&self, tenant: &TenantName, number: u64) -> Result<Option<IntegrationRow>, Failure> {
         let tenant = tenant.clone();
-        self.ask(&[View::Integrations], move |connection| by_number(connection, tenant.as_str(), number)).await
+        self.look_up(&[View::Integrations], move |connection| by_number(connection, tenant.as_str(), number)).await
     }
 
     /// One integration, by the aggregate's id.
@@ -42,7 +42,7 @@ impl Views {
     /// As [`Views::invitation`].
     pub async fn integration_by_id(&self, tenant: &TenantName, id: Uuid) -> Result<Option<IntegrationRow>, Failure> {
         let tenant = tenant.clone();
-        self.ask(&[View::Integrations], move |connection| {
+        self.look_up(&[View::Integrations], move |connection| {
             one(connection, select!("id = ?1 AND tenant = ?2"), params![id.as_bytes(), tenant.as_str()], read)
         })
         .await

@@ -41,7 +41,7 @@ impl Views {
     /// As every query: [`domain::Unavailable::ViewsBehind`], or an internal failure.
     pub async fn invitation(&self, tenant: &TenantName, id: Uuid) -> Result<Option<InvitationRow>, Failure> {
         let tenant = tenant.clone();
-        self.ask(USES, move |connection| by_id(connection, &tenant, id)).await
+        self.look_up(USES, move |connection| by_id(connection, &tenant, id)).await
     }
 
     /// One invitation of an organization, by the id its callers know.
@@ -55,7 +55,7 @@ impl Views {
         public_id: Uuid,
     ) -> Result<Option<InvitationRow>, Failure> {
         let tenant = tenant.clone();
-        self.ask(USES, move |connection| {
+        self.look_up(USES, move |connection| {
             for id in [public_id, aggregate_id(organization, public_id)] {
                 let found = by_id(connection, &tenant, id)?.filter(|row| {
                     row.kind == Kind::Organization && row.target == organization && row.public_id == public_id
@@ -74,7 +74,7 @@ impl Views {
     /// # Errors
     /// As [`Views::invitation`].
     pub async fn invitation_by_link(&self, link: Uuid) -> Result<Option<InvitationRow>, Failure> {
-        self.ask(USES, move |connection| {
+        self.look_up(USES, move |connection| {
             let row = one(connection, select!("WHERE link = ?1"), [link.as_bytes()], read)?;
             row.map(|row| named(connection, row)).transpose()
         })

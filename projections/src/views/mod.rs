@@ -168,17 +168,34 @@ impl Views {
         let inner = self.inner.clone();
         let answer = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let file = read(&inner.file);
-            let file = file.as_ref().ok_or(QueryError::Views(ViewsError::Closed))?;
-            let mut reader = file.reader();
-            let moment = reader.transaction()?;
-            query(&moment)
+            inner.look(query)
         });
         Ok(answer.await.map_err(Failure::internal)??)
+    }
+
+    /// [`Views::ask`] for what one look-up by key answers: a few microseconds,
+    /// which a change of threads would multiply.
+    pub(crate) async fn look_up<T>(
+        &self,
+        uses: &[View],
+        query: impl FnOnce(&Connection) -> Result<T, QueryError> + Send,
+    ) -> Result<T, Failure> {
+        self.reached(uses).await?;
+        let _turn = self.inner.turns.clone().acquire_owned().await.map_err(Failure::internal)?;
+        Ok(self.inner.look(query)?)
     }
 }
 
 impl Inner {
+    /// Reads one moment of the views.
+    fn look<T>(&self, query: impl FnOnce(&Connection) -> Result<T, QueryError>) -> Result<T, QueryError> {
+        let file = read(&self.file);
+        let file = file.as_ref().ok_or(QueryError::Views(ViewsError::Closed))?;
+        let mut reader = file.reader();
+        let moment = reader.transaction()?;
+        query(&moment)
+    }
+
     fn close(&self) {
         self.stopping.send_replace(true);
         if let Some(projector) = lock(&self.projector).take()
