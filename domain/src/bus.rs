@@ -175,6 +175,10 @@ pub trait Record:
 }
 
 /// How an output is read off a record.
+///
+/// Of one aggregate it is the last of its type: what a use case clears out of
+/// the way first (a due invitation, an off-boarded employee) is not what was
+/// asked for.
 #[async_trait]
 pub trait Answer: Sized {
     /// # Errors
@@ -196,7 +200,7 @@ where
 {
     async fn of(record: &mut dyn Record) -> Result<Self, Failure> {
         let all: Vec<Self> = Recall::<A>::all(record).await?;
-        all.into_iter().next().ok_or_else(|| Failure::internal(format!("the unit has no {}", A::TYPE)))
+        all.into_iter().next_back().ok_or_else(|| Failure::internal(format!("the unit has no {}", A::TYPE)))
     }
 }
 

@@ -163,8 +163,8 @@ pub async fn create_integration(unit: &mut dyn Unit) -> Result<(), Failure> {
 /// The organization, and the highest role the caller may give there.
 ///
 /// # Errors
-/// `NotFound` for a foreign or unknown organization, and for users who are no
-/// members; `NotPermitted` for members who are no admins.
+/// `NotFound` for a foreign or unknown organization; `NotPermitted` for whoever
+/// is no admin of it.
 pub async fn organization(unit: &mut dyn Unit, id: Uuid) -> Result<(Arc<Organization>, Role), Failure> {
     let organization = unit.get::<Organization>(id).await?;
     if !organization.exists() {

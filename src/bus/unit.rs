@@ -232,10 +232,10 @@ impl Unit for LedgerUnit {
     }
 
     async fn subject(&mut self) -> Result<Subject, Failure> {
-        let subject = self.inner.vault.subject().await.map_err(|error| match error {
+        let subject = self.inner.vault.subject().await.map_err(|error| {
             // No block of keys was written in time: the disk is slow, nothing is broken.
-            store::VaultError::Empty => Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into(),
-            other => Failure::internal(other),
+            let slow = matches!(error, store::VaultError::Empty);
+            if slow { Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into() } else { Failure::internal(error) }
         })?;
         Ok(Subject { id: subject.id, commitment: Some(subject.commitment) })
     }

@@ -57,8 +57,6 @@ pub struct Journal {
     pub cancels: Vec<Cancel>,
     /// Answers that fit neither promise, told as they came.
     pub odd: Vec<String>,
-    /// A 500 is as good as no answer.
-    pub disk_goes: bool,
 }
 
 impl Journal {

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::thread::{scope, sleep};
 use std::time::Duration;
 use uuid::Uuid;
@@ -78,8 +81,9 @@ struct Field<'a> {
     /// Pairs of user and organization that are still free.
     seats: Mutex<Vec<(usize, Uuid)>>,
     over: AtomicBool,
+    /// The power goes from here on: nobody would be told anything any more.
+    dark: &'a AtomicBool,
     round: u32,
-    disk_goes: bool,
 }
 
 /// What one round is made from.
@@ -87,16 +91,14 @@ struct Field<'a> {
 pub struct Round {
     pub number: u32,
     pub seed: u64,
-    /// The disk goes first, and the service with it; else it is killed on a good disk.
-    pub disk_goes: bool,
 }
 
 /// Loads the service until `fall` returns, and hands out what was said.
 pub fn run(
     server: &Server,
     callers: &Callers,
-    Round { number: round, seed, disk_goes }: Round,
-    fall: impl FnOnce() -> Result<(), String>,
+    Round { number: round, seed }: Round,
+    fall: impl FnOnce(&AtomicBool) -> Result<(), String>,
 ) -> Result<Journal, String> {
     let organizations = (0..ORGANIZATIONS)
         .map(|n| {
@@ -106,6 +108,7 @@ pub fn run(
         })
         .collect::<Result<Vec<Uuid>, String>>()?;
     let seats = (0..USERS).flat_map(|user| organizations.iter().map(move |o| (user, *o))).collect();
+    let dark = AtomicBool::new(false);
     let field = Field {
         address: server.address,
         callers,
@@ -113,8 +116,8 @@ pub fn run(
         pending: Mutex::default(),
         seats: Mutex::new(seats),
         over: AtomicBool::new(false),
+        dark: &dark,
         round,
-        disk_goes,
     };
     scope(|scope| {
         let field = &field;
@@ -123,7 +126,7 @@ pub fn run(
         running.extend((0..CREATORS).map(|n| scope.spawn(move || field.create_on(n, rng(n)))));
         running.extend((0..ACCEPTORS).map(|n| scope.spawn(move || field.accept_on(rng(100 + n)))));
         running.extend((0..CANCELLERS).map(|n| scope.spawn(move || field.cancel_on(rng(200 + n)))));
-        let fallen = fall();
+        let fallen = fall(&dark);
         field.over.store(true, Relaxed);
         let mut journal = Journal::default();
         for caller in running {
@@ -134,16 +137,19 @@ pub fn run(
 }
 
 impl Field<'_> {
-    fn journal(&self) -> Journal {
-        Journal { disk_goes: self.disk_goes, ..Journal::default() }
-    }
-
     fn is_over(&self) -> bool {
         self.over.load(Relaxed)
     }
 
+    /// After a cut the program still runs for a moment, as no program does
+    /// without power: what it says then was never heard.
+    fn ask(&self, connection: &mut Connection, request: &Request) -> io::Result<Answer> {
+        let answer = connection.send(request)?;
+        if self.dark.load(SeqCst) { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(answer) }
+    }
+
     fn create_on(&self, caller: usize, mut rng: StdRng) -> Journal {
-        let (mut journal, mut known) = (self.journal(), None::<(Uuid, String)>);
+        let (mut journal, mut known) = (Journal::default(), None::<(Uuid, String)>);
         let Ok(mut connection) = Connection::open(self.address) else { return journal };
         for number in 0.. {
             if self.is_over() {
@@ -151,7 +157,7 @@ impl Field<'_> {
             }
             let mut create = self.draw(&mut rng, (caller, number), known.as_ref());
             let asked = create_request(&create, &self.callers.application);
-            let answer = connection.send(&asked);
+            let answer = self.ask(&mut connection, &asked);
             let fallen = answer.is_err();
             create.outcome = outcome(answer, &mut journal, |answer| invite_of(create.organization, &answer.json()));
             if let Outcome::Acknowledged(invite) = &create.outcome {
@@ -187,14 +193,14 @@ impl Field<'_> {
     }
 
     fn accept_on(&self, mut rng: StdRng) -> Journal {
-        let mut journal = self.journal();
+        let mut journal = Journal::default();
         let Ok(mut connection) = Connection::open(self.address) else { return journal };
         while !self.is_over() {
             let Some((user, invite)) = self.take(&mut rng).and_then(|invite| Some((self.sit(&invite)?, invite))) else {
                 sleep(NOTHING_TO_DO);
                 continue;
             };
-            let answer = connection.send(&accept_request(&invite, &self.callers.users[user].token));
+            let answer = self.ask(&mut connection, &accept_request(&invite, &self.callers.users[user].token));
             let fallen = answer.is_err();
             let outcome = outcome(answer, &mut journal, |_| Some(()));
             journal.accepts.push(Accept { invite, user, outcome });
@@ -213,14 +219,14 @@ impl Field<'_> {
     }
 
     fn cancel_on(&self, mut rng: StdRng) -> Journal {
-        let mut journal = self.journal();
+        let mut journal = Journal::default();
         let Ok(mut connection) = Connection::open(self.address) else { return journal };
         while !self.is_over() {
             let Some(invite) = self.take(&mut rng) else {
                 sleep(NOTHING_TO_DO);
                 continue;
             };
-            let answer = connection.send(&cancel_request(&invite, &self.callers.application));
+            let answer = self.ask(&mut connection, &cancel_request(&invite, &self.callers.application));
             let fallen = answer.is_err();
             let outcome = outcome(answer, &mut journal, |_| Some(()));
             journal.cancels.push(Cancel { invite, outcome });
@@ -241,8 +247,6 @@ fn outcome<T>(
     let Ok(answer) = answer else { return Outcome::Unknown };
     match answer.status {
         503 => Outcome::Unknown,
-        // The disk is gone under it: it need not know what broke, only make no promise.
-        500 if journal.disk_goes => Outcome::Unknown,
         200..=299 => match read(&answer) {
             Some(value) => Outcome::Acknowledged(value),
             None => {

@@ -5,7 +5,6 @@
 use crate::ledger::Line;
 use crate::server::Server;
 use crate::wire::Request;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::thread::sleep;
@@ -103,8 +102,18 @@ pub fn faults_at_the_end(lines: &[Line], folder: &Path) -> Result<Vec<String>, S
     Ok(faults)
 }
 
-/// A dead letter, for a report.
-pub fn dead(server: &Server) -> Result<Value, String> {
-    let dead = server.must(Request::new("GET", "/api/ledger/outbox?every_tenant=true&state=dead"))?;
-    Ok(dead["items"][0].clone())
+/// Dead letters are there to be seen and sent by hand: those whose outcome is
+/// unknown because the service fell twice while they were under way, and no others.
+pub fn send_dead_again(server: &Server) -> Result<(), String> {
+    loop {
+        let part = server.must(Request::new("GET", "/api/ledger/outbox?every_tenant=true&state=dead"))?;
+        let Some(items) = part["items"].as_array().filter(|items| !items.is_empty()) else { return Ok(()) };
+        for mail in items {
+            if mail["reason"] != "outcome_unknown" || mail["attempts"].as_u64() < Some(2) {
+                return Err(format!("a mail was given up for no good reason: {mail}"));
+            }
+            let id = mail["id"].as_str().unwrap_or_default();
+            server.must(Request::new("POST", &format!("/api/ledger/outbox/{id}/retry?every_tenant=true")))?;
+        }
+    }
 }

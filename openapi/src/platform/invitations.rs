@@ -5,7 +5,7 @@ use super::fault::{Detail, Fault};
 use super::schema::UserInviteRequest;
 use super::{ByBrowserOrBearer, Tag, answered, door};
 use crate::Service;
-use crate::wire::{self, Body, HeaderParam, Member, QueryParam, Reply, Secured, arrival, charged};
+use crate::wire::{self, Body, HeaderParam, Member, QueryParam, Reply, Secured, arrival};
 use domain::Address;
 use domain::text::{MAX_MESSAGE, lines};
 use domain::use_cases::{InviteToPlatform, MAX_ADDRESSES};
@@ -67,9 +67,8 @@ impl Invitations {
         let Wanted { emails, message } = decode(&door::json(body)?)?;
         let mut context = caller.context(service, request);
         context.idempotency = wire::idempotency(request, OPERATION, body.bytes()?, &service.identity)?;
-        let by = (context.actor, &caller.tenant);
         let case = InviteToPlatform { emails: emails.clone(), message };
-        charged(service.identity.limits(), by, &emails, service.bus.perform(context, case)).await??;
+        wire::invite(service, context, &emails, case).await??;
         Ok(emails)
     }
 }

@@ -60,9 +60,11 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// An open file.
 pub(crate) struct File {
     place: Place,
-    folder: Mutex<Folder>,
+    /// Closed before the writer: only a connection that may write can carry the
+    /// write-ahead log over and remove it, and only the last one does.
     readers: Vec<Arc<Mutex<Connection>>>,
     next: AtomicUsize,
+    folder: Mutex<Folder>,
 }
 
 impl File {
@@ -131,7 +133,7 @@ impl File {
                 .map(|_| connect::reader(path).map(|reader| Arc::new(Mutex::new(reader))))
                 .collect::<Result<_, _>>()?,
         };
-        Ok(Self { place, folder: Mutex::new(folder), readers, next: AtomicUsize::new(0) })
+        Ok(Self { place, readers, next: AtomicUsize::new(0), folder: Mutex::new(folder) })
     }
 
     pub(crate) fn place(&self) -> &Place {
