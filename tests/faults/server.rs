@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 /// A start that replays, opens and listens is done after that long, or it failed.
 const START_WAIT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(3);
+/// A service that is up has caught up after that long.
+const BUSY_WAIT: Duration = Duration::from_secs(60);
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
 
 /// How to start it.
 #[derive(Clone, Debug)]
@@ -92,10 +95,23 @@ impl Server {
         Request::new("GET", "/healthz").send(self.address).is_ok_and(|answer| answer.status == 200)
     }
 
+    /// With whatever token it holds; again while the answer is 503, as callers are
+    /// told to do. After a power cut the views may have far to go.
+    pub fn ask(&self, request: &Request) -> Result<Answer, String> {
+        let begun = Instant::now();
+        loop {
+            let told = |error| format!("{} {}: {error}", request.method, request.target);
+            let answer = request.send(self.address).map_err(told)?;
+            if answer.status != 503 || begun.elapsed() > BUSY_WAIT {
+                return Ok(answer);
+            }
+            sleep(BUSY_PAUSE);
+        }
+    }
+
     /// As the deployment's principal.
     pub fn call(&self, request: Request) -> Result<Answer, String> {
-        let what = format!("{} {}", request.method, request.target);
-        request.bearer(&self.token).send(self.address).map_err(|error| format!("{what}: {error}"))
+        self.ask(&request.bearer(&self.token))
     }
 
     /// The JSON of a call that must succeed.

@@ -199,7 +199,7 @@ fn totals(server: &Server, callers: &Callers, lines: &[Line]) -> Result<(), Stri
     for place in places {
         let target = format!("/api/v2/organizations/{place}/invites?filter%5Bstate%5D=all&per_page=1");
         let request = Request::new("GET", &target).bearer(&callers.application);
-        let answer = request.send(server.address).map_err(|error| error.to_string())?;
+        let answer = server.ask(&request)?;
         let listed = answer.json()["meta"]["pagination"]["total_count"].as_u64();
         let created =
             lines.iter().filter(|line| line.is("invitation", "Created") && line.uuid("target") == Some(place));

@@ -42,7 +42,7 @@ pub fn settle(server: &Server, callers: &Callers, journal: &mut Journal) -> Resu
 }
 
 fn repeat(server: &Server, request: &Request, wanted: u16) -> Result<String, String> {
-    let answer = request.send(server.address).map_err(|error| format!("a repeat after the fall: {error}"))?;
+    let answer = server.ask(request)?;
     if answer.status == wanted {
         return Ok(answer.text());
     }
@@ -53,7 +53,7 @@ fn repeat(server: &Server, request: &Request, wanted: u16) -> Result<String, Str
 fn settle_create(server: &Server, callers: &Callers, create: &mut Create) -> Result<(), String> {
     let request = create_request(create, &callers.application);
     if create.doomed && create.outcome == Outcome::Unknown {
-        let answer = request.send(server.address).map_err(|error| format!("a repeat after the fall: {error}"))?;
+        let answer = server.ask(&request)?;
         create.outcome = match answer.status {
             409 => Outcome::Refused(409),
             _ => Outcome::Unknown,

@@ -31,6 +31,19 @@ fn an_invitation_ends_after_seven_days_in_every_answer() {
 }
 
 #[test]
+fn a_new_invitation_takes_the_place_of_one_that_nobody_has_swept() {
+    let house = House::start();
+    let organization = house.organization("Acme Roofing");
+    let application = house.application(&["invites", "audit"]);
+    let old = application.invite_document(organization, BOB, "member").expect(201).json();
+    house.advance(7 * DAY);
+    let new = application.invite_document(organization, BOB, "admin").expect(201).json();
+    assert_ne!(new["data"]["id"], old["data"]["id"], "the answer is the new one");
+    assert_eq!(new["data"]["attributes"]["state"], "pending");
+    assert_eq!(new["data"]["attributes"]["invite_user_as"], "admin");
+}
+
+#[test]
 fn five_wrong_codes_lock_until_it_is_sent_again() {
     let house = House::start();
     let organization = house.organization("Acme Roofing");
