@@ -28,9 +28,17 @@ def before_call(context, case, kwargs):
             if known is not None and (is_uuid(path[name]) or isinstance(path[name], int)):
                 path[name] = known
     body = case.body
-    if isinstance(body, dict) and "token" in body:
-        if isinstance(body["token"], str):
+    if isinstance(body, dict):
+        if isinstance(body.get("token"), str):
             del body["token"]
-        elif body["token"] is None:
-            # Drawn as a wrong type, but null is as good as absent in this dialect.
-            body["token"] = 0
+        for members in (body, body.get("data")):
+            if isinstance(members, dict):
+                null_is_absent(members)
+
+
+def null_is_absent(members):
+    """Null there is as good as absent in the contract, and so no wrong type to
+    be refused: one that is refused takes its place."""
+    for name in ("token", "tenant", "id"):
+        if name in members and members[name] is None:
+            members[name] = [0]
