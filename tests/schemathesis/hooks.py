@@ -31,14 +31,16 @@ def before_call(context, case, kwargs):
     if isinstance(body, dict):
         if isinstance(body.get("token"), str):
             del body["token"]
-        for members in (body, body.get("data")):
-            if isinstance(members, dict):
-                null_is_absent(members)
+        for members in (body, *(member for member in body.values() if isinstance(member, dict))):
+            null_is_absent(members)
+
+
+OPTIONAL = ("token", "tenant", "id", "page", "number", "size", "sort", "by", "order", "search", "term", "filters")
 
 
 def null_is_absent(members):
     """Null there is as good as absent in the contract, and so no wrong type to
     be refused: one that is refused takes its place."""
-    for name in ("token", "tenant", "id"):
+    for name in OPTIONAL:
         if name in members and members[name] is None:
             members[name] = [0]
