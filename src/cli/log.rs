@@ -53,7 +53,7 @@ pub async fn run(
         LogCommand::Export { file, after, to, personal } => {
             let span = Span { after: *after, to: *to };
             let asked = Scope { tenant, personal: *personal };
-            match file {
+            match file.as_deref().filter(|file| *file != Path::new("-")) {
                 None => {
                     let mut out = BufWriter::new(&mut *streams.out);
                     export(client, span, asked, (&mut out, ProgressBar::hidden())).await?;

@@ -109,3 +109,5 @@ fn flags(cli: &Cli) -> Result<Vec<(String, String, String)>, SettingsError> {
 mod story;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walls;

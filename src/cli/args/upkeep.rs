@@ -114,7 +114,7 @@ pub enum LogCommand {
     /// Write events as JSON, one a line, to a new file or to standard output
     #[command(after_help = "Example:\n  invitation-ledger log export ledger.ndjson")]
     Export {
-        /// A file that does not exist yet; standard output when it is missing
+        /// A file that does not exist yet; standard output when it is missing or `-`
         file: Option<PathBuf>,
         /// From the event after this position
         #[arg(long, value_name = "POSITION", default_value_t = 0)]
