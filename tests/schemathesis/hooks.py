@@ -32,15 +32,21 @@ def before_call(context, case, kwargs):
         if isinstance(body.get("token"), str):
             del body["token"]
         for members in (body, *(member for member in body.values() if isinstance(member, dict))):
-            null_is_absent(members)
+            null_is_absent(members, OPTIONAL)
+        if isinstance(body.get("filters"), dict):
+            # A filter for null asks for those without a value.
+            null_is_absent(body["filters"], list(body["filters"]))
 
 
-OPTIONAL = ("token", "tenant", "id", "page", "number", "size", "sort", "by", "order", "search", "term", "filters")
+OPTIONAL = (
+    *("token", "tenant", "id", "page", "number", "size"),
+    *("sort", "by", "order", "search", "term", "attributes", "filters"),
+)
 
 
-def null_is_absent(members):
+def null_is_absent(members, names):
     """Null there is as good as absent in the contract, and so no wrong type to
     be refused: one that is refused takes its place."""
-    for name in OPTIONAL:
+    for name in names:
         if name in members and members[name] is None:
             members[name] = [0]
