@@ -11,8 +11,9 @@ use tokio::net::TcpStream;
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// Makes the request of a number; numbers are never used twice.
-pub type Make = Arc<dyn Fn(u64) -> Vec<u8> + Send + Sync>;
+/// Makes the request of a number; numbers are never used twice. `None` when
+/// there is nothing left to ask, which ends the load early.
+pub type Make = Arc<dyn Fn(u64) -> Option<Vec<u8>> + Send + Sync>;
 
 /// What a load came to.
 pub struct Measured {
@@ -22,6 +23,8 @@ pub struct Measured {
     /// Answers whose status was not the one expected, and the first of them.
     pub others: u64,
     pub first_other: Option<String>,
+    /// Whole answers as expected, if they were to be kept.
+    pub kept: Vec<String>,
 }
 
 pub struct Load {
@@ -30,12 +33,16 @@ pub struct Load {
     pub lasts: Duration,
     pub expect: u16,
     pub make: Make,
+    /// Whether answers as expected are kept.
+    pub keep: bool,
 }
 
+#[derive(Default)]
 struct Tally {
     times: Vec<u32>,
     others: u64,
     first_other: Option<String>,
+    kept: Vec<String>,
 }
 
 impl Load {
@@ -47,17 +54,18 @@ impl Load {
         for _ in 0..self.connections {
             let stream = TcpStream::connect(&self.address).await?;
             stream.set_nodelay(true)?;
-            let (make, numbers, expect) = (self.make.clone(), numbers.clone(), self.expect);
+            let (make, numbers, expect) = (self.make.clone(), numbers.clone(), (self.expect, self.keep));
             tasks.push(tokio::spawn(async move {
                 one(stream, make, numbers, (expect, until)).await.map_err(|e| e.to_string())
             }));
         }
-        let mut all = Tally { times: vec![], others: 0, first_other: None };
+        let mut all = Tally::default();
         for task in tasks {
             let tally = task.await??;
             all.times.extend(tally.times);
             all.others += tally.others;
             all.first_other = all.first_other.or(tally.first_other);
+            all.kept.extend(tally.kept);
         }
         let took = started.elapsed().as_secs_f64();
         all.times.sort_unstable();
@@ -65,7 +73,9 @@ impl Load {
             Duration::from_micros(u64::from(all.times.get(all.times.len() * share / 100).copied().unwrap_or(0)))
         };
         let per_second = all.times.len() as f64 / took;
-        Ok(Measured { per_second, p50: at(50), p99: at(99), others: all.others, first_other: all.first_other.clone() })
+        let (p50, p99) = (at(50), at(99));
+        let Tally { others, first_other, kept, .. } = all;
+        Ok(Measured { per_second, p50, p99, others, first_other, kept })
     }
 }
 
@@ -73,18 +83,21 @@ async fn one(
     mut stream: TcpStream,
     make: Make,
     numbers: Arc<AtomicU64>,
-    (expect, until): (u16, Instant),
+    ((expect, keep), until): ((u16, bool), Instant),
 ) -> std::io::Result<Tally> {
-    let mut tally = Tally { times: vec![], others: 0, first_other: None };
+    let mut tally = Tally::default();
     let mut buffer = Vec::with_capacity(16 * 1024);
     while Instant::now() < until {
-        let request = make(numbers.fetch_add(1, Relaxed));
+        let Some(request) = make(numbers.fetch_add(1, Relaxed)) else { break };
         let asked = Instant::now();
         stream.write_all(&request).await?;
         let status = answer(&mut stream, &mut buffer).await?;
         let took = u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX);
         if status == expect {
             tally.times.push(took);
+            if keep {
+                tally.kept.push(String::from_utf8_lossy(&buffer).into_owned());
+            }
         } else {
             tally.others += 1;
             tally.first_other.get_or_insert_with(|| String::from_utf8_lossy(&buffer).into_owned());

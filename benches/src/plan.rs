@@ -6,12 +6,39 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 const CONNECTIONS: [usize; 3] = [1, 8, 64];
+
+/// What a line of the table measures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Bare,
+    PlainCreate,
+    Create,
+    Get,
+    List,
+    Accept,
+}
+
+impl What {
+    /// In this order, so that a change of the machine's mood meets all of them.
+    const ALL: [Self; 6] = [Self::Bare, Self::PlainCreate, Self::Create, Self::Get, Self::List, Self::Accept];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare handler, GET",
+            Self::PlainCreate => "plain service, create",
+            Self::Create => "ledger, create",
+            Self::Get => "ledger, get",
+            Self::List => "ledger, list of 25",
+            Self::Accept => "ledger, accept",
+        }
+    }
+}
 
 /// Where the servers are, and what to use there.
 struct Place {
@@ -21,67 +48,53 @@ struct Place {
     stock: String,
     organization: String,
     token: String,
+    /// Of a user who accepts; empty leaves accepts out.
+    session: String,
+    /// A part of the names of the lines to measure; empty for all.
+    only: String,
+    /// Connections to measure at; empty for all.
+    at: String,
     seconds: u64,
     /// Creates made before anything is measured at 64 connections once more; 0 for none.
     fill: u64,
     pid: String,
+    numbers: Arc<AtomicU64>,
 }
 
 pub async fn run(settings: &[&str]) -> Result<(), Box<dyn Error>> {
     let given: HashMap<&str, &str> = settings.iter().filter_map(|s| s.split_once('=')).collect();
     let text = |name: &str| given.get(name).map_or_else(String::new, |v| (*v).to_owned());
     let number = |name: &str, default: u64| given.get(name).and_then(|v| v.parse().ok()).unwrap_or(default);
+    let ledger = text("ledger");
+    let session = match given.get("user").and_then(|user| user.split_once(':')) {
+        Some((email, password)) => log_in(&ledger, email, password).await?,
+        None => String::new(),
+    };
     let place = Place {
-        ledger: text("ledger"),
+        ledger,
+        session,
         ceiling: text("ceiling"),
         stock: text("stock"),
         organization: text("organization"),
         token: text("token"),
+        only: text("only"),
+        at: text("at"),
         seconds: number("seconds", 5),
         fill: number("fill", 0),
         pid: text("pid"),
+        numbers: Arc::new(AtomicU64::new(number("first", 0))),
     };
-    let numbers = Arc::new(AtomicU64::new(number("first", 0)));
     let mut out = std::io::stdout();
     writeln!(out, "| what | connections | per second | p50 ms | p99 ms | other answers |")?;
     writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: |")?;
-    // In turn, so that a change of the machine's mood meets all of them.
-    for connections in CONNECTIONS {
-        line(
-            "bare handler, GET",
-            connections,
-            &place.load(&place.ceiling, connections, 200, bare()).run(&numbers).await?,
-        )?;
-        if !place.stock.is_empty() {
-            line(
-                "plain service, create",
-                connections,
-                &place.load(&place.stock, connections, 201, plain()).run(&numbers).await?,
-            )?;
+    for connections in CONNECTIONS.into_iter().filter(|c| place.at.is_empty() || place.at == c.to_string()) {
+        for what in What::ALL.into_iter().filter(|what| place.has(*what)) {
+            let load = place.load(what, connections).await?;
+            line(what.name(), connections, &load.run(&place.numbers).await?)?;
         }
-        line(
-            "ledger, create",
-            connections,
-            &place.load(&place.ledger, connections, 201, place.create()).run(&numbers).await?,
-        )?;
-        let get = place.get(&numbers).await?;
-        line("ledger, get", connections, &place.load(&place.ledger, connections, 200, get).run(&numbers).await?)?;
-        line(
-            "ledger, list",
-            connections,
-            &place.load(&place.ledger, connections, 200, place.list()).run(&numbers).await?,
-        )?;
     }
     writeln!(out, "\nresident memory of the ledger: {}", memory(&place.pid))?;
-    if place.fill > 0 {
-        let before = numbers.load(Relaxed);
-        while numbers.load(Relaxed) - before < place.fill {
-            place.load(&place.ledger, 64, 201, place.create()).run(&numbers).await?;
-        }
-        line("ledger, create, filled", 64, &place.load(&place.ledger, 64, 201, place.create()).run(&numbers).await?)?;
-        writeln!(out, "after {} invitations: resident memory {}", numbers.load(Relaxed), memory(&place.pid))?;
-    }
-    Ok(())
+    if place.fill > 0 { place.filled().await } else { Ok(()) }
 }
 
 fn line(what: &str, connections: usize, m: &Measured) -> std::io::Result<()> {
@@ -106,27 +119,53 @@ fn memory(pid: &str) -> String {
     status.lines().find_map(|l| l.strip_prefix("VmRSS:")).map_or_else(|| "unknown".to_owned(), |v| v.trim().to_owned())
 }
 
-fn bare() -> Make {
-    Arc::new(|_| b"GET /bare HTTP/1.1\r\nhost: bench\r\n\r\n".to_vec())
+fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+    format!("{method} {path} HTTP/1.1\r\nhost: bench\r\n{headers}{length}\r\n{body}").into_bytes()
 }
 
-fn plain() -> Make {
-    Arc::new(|n| {
-        post("/organizations/o1/invites", "application/json", "", &format!("{{\"email\":\"p{n}@example.org\"}}"))
-    })
+fn body_of(answer: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body))
 }
 
-fn post(path: &str, kind: &str, more: &str, body: &str) -> Vec<u8> {
-    format!(
-        "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: {kind}\r\n{more}content-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+async fn ask(address: &str, request: &[u8]) -> Result<String, Box<dyn Error>> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(request).await?;
+    let mut buffer = vec![];
+    answer(&mut stream, &mut buffer).await?;
+    Ok(String::from_utf8_lossy(&buffer).into_owned())
+}
+
+/// A session's token, taken out of the platform dialect's cookie.
+async fn log_in(address: &str, email: &str, password: &str) -> Result<String, Box<dyn Error>> {
+    let body = format!("{{\"email\":\"{email}\",\"password\":\"{password}\"}}");
+    let answer = ask(address, &request("POST", "/api/login", "content-type: application/json\r\n", &body)).await?;
+    let token = answer.split_once("AtmoAuthToken_default=").and_then(|(_, rest)| rest.split_once(';'));
+    Ok(token.ok_or("the log-in gave no session")?.0.to_owned())
 }
 
 impl Place {
-    fn load(&self, address: &str, connections: usize, expect: u16, make: Make) -> Load {
-        Load { address: address.to_owned(), connections, lasts: Duration::from_secs(self.seconds), expect, make }
+    fn has(&self, what: What) -> bool {
+        let there = match what {
+            What::Bare => !self.ceiling.is_empty(),
+            What::PlainCreate => !self.stock.is_empty(),
+            What::Accept => !self.session.is_empty(),
+            What::Create | What::Get | What::List => true,
+        };
+        there && what.name().contains(&self.only)
+    }
+
+    async fn load(&self, what: What, connections: usize) -> Result<Load, Box<dyn Error>> {
+        let (address, expect, make) = match what {
+            What::Bare => (&self.ceiling, 200, always(request("GET", "/bare", "", ""))),
+            What::PlainCreate => (&self.stock, 201, plain()),
+            What::Create => (&self.ledger, 201, self.create()),
+            What::Get => (&self.ledger, 200, self.get().await?),
+            What::List => (&self.ledger, 200, always(request("GET", &self.invites(), &bearer(&self.token), ""))),
+            What::Accept => (&self.ledger, 200, self.accept().await?),
+        };
+        let lasts = Duration::from_secs(self.seconds);
+        Ok(Load { address: address.clone(), connections, lasts, expect, make, keep: false })
     }
 
     fn invites(&self) -> String {
@@ -134,35 +173,86 @@ impl Place {
     }
 
     fn create(&self) -> Make {
-        let (path, bearer) = (self.invites(), format!("authorization: Bearer {}\r\n", self.token));
+        let path = self.invites();
+        let headers = format!("content-type: application/vnd.api+json\r\n{}", bearer(&self.token));
         Arc::new(move |n| {
             let body = format!(
                 "{{\"data\":{{\"type\":\"organization_invites\",\"attributes\":{{\"recipient_email\":\"n{n}@example.org\",\"invite_user_as\":\"member\"}}}}}}"
             );
-            post(&path, "application/vnd.api+json", &bearer, &body)
+            Some(request("POST", &path, &headers, &body))
         })
     }
 
-    fn list(&self) -> Make {
-        let request =
-            format!("GET {} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\n\r\n", self.invites(), self.token);
-        Arc::new(move |_| request.clone().into_bytes())
+    /// Gets one invitation that is made for it.
+    async fn get(&self) -> Result<Make, Box<dyn Error>> {
+        let make = self.create()(self.numbers.fetch_add(1, Relaxed)).ok_or("nothing to create")?;
+        let made = body_of(&ask(&self.ledger, &make).await?)?;
+        let id = made["data"]["id"].as_str().ok_or("a create gave no id")?;
+        Ok(always(request("GET", &format!("{}/{id}", self.invites()), &bearer(&self.token), "")))
     }
 
-    /// Gets one invitation that is made for it.
-    async fn get(&self, numbers: &AtomicU64) -> Result<Make, Box<dyn Error>> {
-        let mut stream = TcpStream::connect(&self.ledger).await?;
-        stream.write_all(&self.create()(numbers.fetch_add(1, Relaxed))).await?;
-        let mut buffer = vec![];
-        answer(&mut stream, &mut buffer).await?;
-        let text = String::from_utf8_lossy(&buffer);
-        let body: Value = serde_json::from_str(text.split_once("\r\n\r\n").map_or("", |(_, body)| body))?;
-        let id = body["data"]["id"].as_str().ok_or("a create gave no id")?.to_owned();
-        let request = format!(
-            "GET {}/{id} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\n\r\n",
-            self.invites(),
-            self.token
-        );
-        Ok(Arc::new(move |_| request.clone().into_bytes()))
+    /// Accepts invitations that are made for it, each once.
+    async fn accept(&self) -> Result<Make, Box<dyn Error>> {
+        let mut creates = self.load_creates(true);
+        creates.lasts = Duration::from_secs(self.seconds);
+        let headers = format!("content-type: application/vnd.api+json\r\n{}", bearer(&self.session));
+        let mut requests = vec![];
+        for answer in creates.run(&self.numbers).await?.kept {
+            let made = body_of(&answer)?;
+            let (Some(id), Some(code)) = (made["data"]["id"].as_str(), made["data"]["attributes"]["code"].as_str())
+            else {
+                return Err("a create gave no id or no code".into());
+            };
+            let body =
+                format!("{{\"data\":{{\"type\":\"organization_invites\",\"attributes\":{{\"code\":\"{code}\"}}}}}}");
+            requests.push(request("PUT", &format!("{}/{id}/accept", self.invites()), &headers, &body));
+        }
+        let next = AtomicUsize::new(0);
+        Ok(Arc::new(move |_| requests.get(next.fetch_add(1, Relaxed)).cloned()))
     }
+
+    fn load_creates(&self, keep: bool) -> Load {
+        let (address, lasts) = (self.ledger.clone(), Duration::from_secs(5));
+        Load { address, connections: 64, lasts, expect: 201, make: self.create(), keep }
+    }
+
+    /// Creates until there are `fill` more, saying how fast on the way; then measures once more.
+    async fn filled(&self) -> Result<(), Box<dyn Error>> {
+        let first = self.numbers.load(Relaxed);
+        let mut next = first + self.fill.div_ceil(20);
+        while self.numbers.load(Relaxed) - first < self.fill {
+            let measured = self.load_creates(false).run(&self.numbers).await?;
+            if self.numbers.load(Relaxed) >= next {
+                next += self.fill.div_ceil(20);
+                let made = self.numbers.load(Relaxed);
+                tell(&format!("{made} made, {:.0}/s, resident {}", measured.per_second, memory(&self.pid)))?;
+            }
+        }
+        for what in [What::Create, What::Get, What::List] {
+            let load = self.load(what, 64).await?;
+            line(&format!("{}, filled", what.name()), 64, &load.run(&self.numbers).await?)?;
+        }
+        let made = self.numbers.load(Relaxed);
+        writeln!(std::io::stdout(), "after {made} requests: resident memory {}", memory(&self.pid))?;
+        Ok(())
+    }
+}
+
+fn tell(text: &str) -> std::io::Result<()> {
+    writeln!(std::io::stderr(), "{text}")
+}
+
+fn bearer(token: &str) -> String {
+    format!("authorization: Bearer {token}\r\n")
+}
+
+fn always(request: Vec<u8>) -> Make {
+    Arc::new(move |_| Some(request.clone()))
+}
+
+fn plain() -> Make {
+    Arc::new(|n| {
+        let body = format!("{{\"email\":\"p{n}@example.org\"}}");
+        Some(request("POST", "/organizations/o1/invites", "content-type: application/json\r\n", &body))
+    })
 }

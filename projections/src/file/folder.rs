@@ -114,6 +114,9 @@ impl Folder {
         connection: &Connection,
         events: &[Arc<Recorded>],
     ) -> Result<Vec<Standing>, (View, FoldError)> {
+        // Every view asks for it, of every event.
+        let typed: Vec<(&str, &Recorded)> =
+            events.iter().map(|event| (event.stream.aggregate_type(), &**event)).collect();
         let mut standings = self.standings.clone();
         for standing in &mut standings {
             let view = standing.view;
@@ -121,7 +124,7 @@ impl Folder {
                 continue;
             }
             let mut desk = Desk { connection, ranks: &mut self.ranks, scopes: &mut self.scopes };
-            fold_view(&mut desk, standing, events).map_err(|fault| (view, fault))?;
+            fold_view(&mut desk, standing, &typed).map_err(|fault| (view, fault))?;
             self.ranks.flush(connection).map_err(|fault| (view, fault))?;
             save(connection, standing).map_err(|fault| (view, fault.into()))?;
         }
@@ -169,19 +172,19 @@ impl Folder {
 }
 
 /// Folds what the view has not seen; it stops before an event it cannot fold.
-fn fold_view(desk: &mut Desk<'_>, standing: &mut Standing, events: &[Arc<Recorded>]) -> Result<(), FoldError> {
-    for event in events {
+fn fold_view(desk: &mut Desk<'_>, standing: &mut Standing, events: &[(&str, &Recorded)]) -> Result<(), FoldError> {
+    for (aggregate, event) in events {
         if event.position <= standing.mark.position {
             continue;
         }
-        match standing.view.fold(desk, event) {
+        match standing.view.fold(desk, aggregate, event) {
             Ok(()) => {
                 standing.mark.position = event.position;
                 standing.mark.leaf = event.leaf;
             }
             Err(FoldError::Event(why)) => {
                 let (view, position) = (standing.view.name(), event.position);
-                let kind = format!("{}.{}", event.stream.aggregate_type(), event.kind);
+                let kind = format!("{aggregate}.{}", event.kind);
                 tracing::error!(view, position, %kind, why = &why as &dyn std::error::Error, "a view cannot fold an event and has stopped");
                 standing.stopped =
                     Some(format!("{view}: the event {kind} at position {position} cannot be folded: {why}"));

@@ -15,9 +15,9 @@ use rusqlite::{OptionalExtension, params};
 use store::Recorded;
 use uuid::Uuid;
 
-pub(super) fn fold(desk: &mut Desk<'_>, event: &Recorded) -> Result<(), FoldError> {
+pub(super) fn fold(desk: &mut Desk<'_>, aggregate: &str, event: &Recorded) -> Result<(), FoldError> {
     let tenant = event.tenant.as_str();
-    match event.stream.aggregate_type() {
+    match aggregate {
         Tenant::TYPE => listed::<Tenant>(desk, event, Scope::Tenants),
         Organization::TYPE => listed::<Organization>(desk, event, Scope::Organizations { tenant }),
         User::TYPE => listed::<User>(desk, event, Scope::Users { tenant }),

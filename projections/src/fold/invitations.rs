@@ -44,7 +44,7 @@ struct Row {
 
 const SELECT: &str = "SELECT position, kind, target, role, state, invited_by, changed
      FROM invitation WHERE id = ?1 AND tenant = ?2";
-const INSERT: &str = "INSERT INTO invitation (position, tenant, id, public_id, kind, target, role, state, email_status,
+const INSERT: &str = "INSERT OR ROLLBACK INTO invitation (position, tenant, id, public_id, kind, target, role, state, email_status,
      generation, created_at, updated_at, expires_at, changed, updated_in_db_at, invited_by, link, email, address, message)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, 1, ?8, ?8, ?9, ?1, ?10, ?11, ?12, ?13, ?14, ?15)";
 
@@ -66,28 +66,28 @@ pub(super) fn fold(desk: &mut Desk<'_>, event: &Recorded) -> Result<(), FoldErro
         Event::Created(_) | Event::AcceptRefused(_) | Event::EmailSent(_) | Event::EmailFailed(_) => Ok(()),
         Event::Accepted(e) => {
             desk.execute(
-                "UPDATE invitation SET accepted_at = ?2, accepted_by = ?3 WHERE position = ?1",
+                "UPDATE OR ROLLBACK invitation SET accepted_at = ?2, accepted_by = ?3 WHERE position = ?1",
                 params![signed(row.position), event.at, e.by.as_bytes()],
             )?;
             change(desk, event, &row, State::Accepted, row.role)
         }
         Event::Cancelled(e) => {
             desk.execute(
-                "UPDATE invitation SET cancelled_by = ?2 WHERE position = ?1",
+                "UPDATE OR ROLLBACK invitation SET cancelled_by = ?2 WHERE position = ?1",
                 params![signed(row.position), actor_blob(e.by)],
             )?;
             change(desk, event, &row, State::Cancelled, row.role)
         }
         Event::Updated(e) => {
             desk.execute(
-                "UPDATE invitation SET updated_in_db_at = coalesce(?2, updated_in_db_at) WHERE position = ?1",
+                "UPDATE OR ROLLBACK invitation SET updated_in_db_at = coalesce(?2, updated_in_db_at) WHERE position = ?1",
                 params![signed(row.position), e.updated_in_db_at.map(|at| at.0)],
             )?;
             change(desk, event, &row, row.state, e.role.unwrap_or(row.role))
         }
         Event::ResendRequested(e) => {
             desk.execute(
-                "UPDATE invitation SET generation = ?2, email_status = 0, expires_at = ?3 WHERE position = ?1",
+                "UPDATE OR ROLLBACK invitation SET generation = ?2, email_status = 0, expires_at = ?3 WHERE position = ?1",
                 params![signed(row.position), e.generation, expiry(event.at, e.valid_days)],
             )?;
             change(desk, event, &row, row.state, row.role)
@@ -174,15 +174,16 @@ fn report(
     generation: u32,
     status: mail::Status,
 ) -> Result<bool, FoldError> {
-    let mut update =
-        desk.prepare("UPDATE invitation SET email_status = ?3 WHERE id = ?1 AND tenant = ?2 AND generation = ?4")?;
+    let mut update = desk.prepare(
+        "UPDATE OR ROLLBACK invitation SET email_status = ?3 WHERE id = ?1 AND tenant = ?2 AND generation = ?4",
+    )?;
     Ok(update.execute(params![id.as_bytes(), event.tenant, status_code(status), generation])? > 0)
 }
 
 /// Every change but a report: time and place of the last change, state and role, and the counts.
 fn change(desk: &mut Desk<'_>, event: &Recorded, row: &Row, state: State, role: Role) -> Result<(), FoldError> {
     desk.execute(
-        "UPDATE invitation SET state = ?2, role = ?3, updated_at = ?4, changed = ?5 WHERE position = ?1",
+        "UPDATE OR ROLLBACK invitation SET state = ?2, role = ?3, updated_at = ?4, changed = ?5 WHERE position = ?1",
         params![signed(row.position), state_code(state), role_code(role), event.at, signed(event.position)],
     )?;
     let Row { kind, target, invited_by: by, position, .. } = *row;

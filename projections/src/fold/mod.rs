@@ -69,15 +69,15 @@ impl View {
         }
     }
 
-    /// Folds one event; one that is no business of the view changes nothing.
-    pub(crate) fn fold(self, desk: &mut Desk<'_>, event: &Recorded) -> Result<(), FoldError> {
-        let aggregate = event.stream.aggregate_type();
+    /// Folds one event of an aggregate of that type; one that is no business of
+    /// the view changes nothing.
+    pub(crate) fn fold(self, desk: &mut Desk<'_>, aggregate: &str, event: &Recorded) -> Result<(), FoldError> {
         match self {
             Self::Invitations if aggregate == "invitation" => invitations::fold(desk, event),
             Self::Employees if aggregate == "employee" => employees::fold(desk, event),
             Self::Integrations if aggregate == "integration" => integrations::fold(desk, event),
-            Self::Directory => directory::fold(desk, event),
-            Self::Notifications => notifications::fold(desk, event),
+            Self::Directory => directory::fold(desk, aggregate, event),
+            Self::Notifications => notifications::fold(desk, aggregate, event),
             Self::Invitations | Self::Employees | Self::Integrations => Ok(()),
         }
     }

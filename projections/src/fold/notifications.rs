@@ -18,8 +18,8 @@ pub(crate) const EMPLOYEE: &str = "employee_email_failed";
 /// A notice to an account failed.
 pub(crate) const ACCOUNT: &str = "account_notice_failed";
 
-pub(super) fn fold(desk: &mut Desk<'_>, event: &Recorded) -> Result<(), FoldError> {
-    match (event.stream.aggregate_type(), event.kind.as_str()) {
+pub(super) fn fold(desk: &mut Desk<'_>, aggregate: &str, event: &Recorded) -> Result<(), FoldError> {
+    match (aggregate, event.kind.as_str()) {
         (invitation::Invitation::TYPE, "EmailFailed") => {
             if let invitation::Event::EmailFailed(e) = decode(invitation::Invitation::TYPE, event)? {
                 insert(desk, event, INVITATION, e.reason)?;

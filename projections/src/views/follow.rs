@@ -6,7 +6,7 @@ use crate::ViewsError;
 use crate::limits::{READ_AHEAD, READ_AHEAD_FROM, RETRY_PAUSE, TAKE};
 use crate::locks::read;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use store::{Ledger, Position, ReadError, Recorded};
 
@@ -89,23 +89,33 @@ pub(super) fn ahead(
 ) -> Result<(), ViewsError> {
     let head = ledger.head();
     thread::scope(|scope| {
-        let (blocks, next): (SyncSender<Result<Block, ReadError>>, Receiver<_>) = sync_channel(READ_AHEAD);
+        let (blocks, next) = sync_channel(READ_AHEAD);
+        let (give_back, folded) = channel();
         thread::Builder::new()
             .name("log-reader".to_owned())
-            .spawn_scoped(scope, move || read_blocks(ledger, after, head, &blocks))
+            .spawn_scoped(scope, move || read_blocks(ledger, after, head, (&blocks, &folded)))
             .map_err(ViewsError::Thread)?;
         for block in next {
-            if !fold(&block?)? {
+            let block = block?;
+            if !fold(&block)? {
                 break;
             }
+            // The reader has time to spare, and frees best what it allocated. It may have ended.
+            let _ = give_back.send(block);
         }
         Ok(())
     })
 }
 
 /// Ends when it is at `head`, or when nobody takes its blocks any more.
-fn read_blocks(ledger: &Ledger, mut after: Position, head: Position, blocks: &SyncSender<Result<Block, ReadError>>) {
+fn read_blocks(
+    ledger: &Ledger,
+    mut after: Position,
+    head: Position,
+    (blocks, folded): (&SyncSender<Result<Block, ReadError>>, &Receiver<Block>),
+) {
     while after < head {
+        drop(folded.try_iter().collect::<Vec<_>>());
         let block = ledger.read_log(after, TAKE);
         let last = block.as_ref().ok().and_then(|events| events.last()).map(|event| event.position);
         if blocks.send(block).is_err() {
