@@ -118,6 +118,7 @@ pub(super) fn meta<T>(page: &Page<T>) -> Value {
 
 /// Which part of the list is wanted.
 #[derive(Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct PageParams {
     /// From 1.
     #[oai(validator(minimum(value = "1"), maximum(value = "1000000000")))]
@@ -129,6 +130,7 @@ pub(super) struct PageParams {
 
 /// The order of the list.
 #[derive(Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct SortParams {
     /// Name of an attribute.
     by: String,
@@ -138,6 +140,7 @@ pub(super) struct SortParams {
 
 /// Entries that hold the term in one of the attributes.
 #[derive(Object)]
+#[oai(deny_unknown_fields)]
 pub(super) struct SearchParams {
     /// Looked for without regard to case.
     #[oai(validator(min_length = 1, max_length = 200))]

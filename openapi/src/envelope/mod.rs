@@ -12,6 +12,7 @@ mod dates;
 mod document;
 mod employee_changes;
 mod examples;
+mod filter;
 mod listing;
 mod operations;
 mod params;

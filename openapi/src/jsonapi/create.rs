@@ -6,7 +6,7 @@ use super::documents::CreateDocument;
 use super::problem::Refused;
 use super::{JsonApi, decode, encode, refusal};
 use crate::Service;
-use crate::wire::{self, Bearer, Body, HeaderParam, PathParam, Reply, Secured};
+use crate::wire::{self, Bearer, Body, HeaderParam, KeyText, PathParam, Reply, Secured};
 use domain::invitation::Invitation;
 use domain::use_cases::InviteToOrganization;
 use poem::http::{HeaderValue, StatusCode};
@@ -34,7 +34,7 @@ impl Create {
         organization: PathParam<Uuid>,
         /// The same key with the same request gets the same answer for 24 hours, and nothing is done twice.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         body: Body<JsonApi, CreateDocument>,
     ) -> Reply<Created> {
         self.answer(request, &organization, &body).await.unwrap_or_else(Refused::respond).into()

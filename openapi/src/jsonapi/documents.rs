@@ -1,7 +1,7 @@
 //! The documents on the wire, as the OpenAPI document describes them.
 //! Requests are read by [`super::decode`], in the contract's own order.
 
-use crate::wire::{EmailText, Time};
+use crate::wire::{EmailText, Ignored, NameText, Time};
 use domain::invitation::{Role, State};
 use domain::mail::Status;
 use poem_openapi::{Enum, Object};
@@ -206,85 +206,130 @@ pub(super) struct ListFilter {
 
 /// An invite to make.
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
-#[oai(rename = "CreateInviteDocument")]
+#[oai(rename = "CreateInviteDocument", deny_unknown_fields)]
 pub(super) struct CreateDocument {
     pub data: CreateData,
+    /// Taken and ignored, as JSON:API allows it here.
+    pub jsonapi: Option<Ignored>,
+    /// Taken and ignored.
+    pub meta: Option<Ignored>,
+    /// Taken and ignored.
+    pub links: Option<Ignored>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
-#[oai(rename = "CreateInviteData")]
+#[oai(rename = "CreateInviteData", deny_unknown_fields)]
 pub(super) struct CreateData {
     /// The client's own id, kept if it is free in this organization.
+    #[oai(nullable)]
     pub id: Option<Uuid>,
     #[oai(rename = "type")]
     pub kind: InviteType,
     pub attributes: CreateAttributes,
+    /// Taken and ignored, as JSON:API allows it here.
+    pub jsonapi: Option<Ignored>,
+    /// Taken and ignored.
+    pub meta: Option<Ignored>,
+    /// Taken and ignored.
+    pub links: Option<Ignored>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
-#[oai(rename = "CreateInviteAttributes")]
+#[oai(rename = "CreateInviteAttributes", deny_unknown_fields)]
 pub(super) struct CreateAttributes {
     pub recipient_email: EmailText,
+    #[oai(nullable)]
     pub invite_user_as: Option<RoleName>,
     /// When the client's own record was last changed: RFC 3339, or `2021-11-23 14:38:02 UTC`.
-    pub updated_in_db_at: Option<String>,
+    #[oai(nullable)]
+    pub updated_in_db_at: Option<Time>,
     /// Taken and ignored.
-    pub created_at: Option<String>,
+    pub created_at: Option<Ignored>,
     /// Taken and ignored.
-    pub updated_at: Option<String>,
+    pub updated_at: Option<Ignored>,
 }
 
 /// What to change of an invite.
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
-#[oai(rename = "UpdateInviteDocument")]
+#[oai(rename = "UpdateInviteDocument", deny_unknown_fields)]
 pub(super) struct UpdateDocument {
     pub data: UpdateData,
+    /// Taken and ignored, as JSON:API allows it here.
+    pub jsonapi: Option<Ignored>,
+    /// Taken and ignored.
+    pub meta: Option<Ignored>,
+    /// Taken and ignored.
+    pub links: Option<Ignored>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
-#[oai(rename = "UpdateInviteData")]
+#[oai(rename = "UpdateInviteData", deny_unknown_fields)]
 pub(super) struct UpdateData {
     /// The invite's own id, if it is said at all.
+    #[oai(nullable)]
     pub id: Option<Uuid>,
     #[oai(rename = "type")]
     pub kind: InviteType,
     pub attributes: UpdateAttributes,
+    /// Taken and ignored, as JSON:API allows it here.
+    pub jsonapi: Option<Ignored>,
+    /// Taken and ignored.
+    pub meta: Option<Ignored>,
+    /// Taken and ignored.
+    pub links: Option<Ignored>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
-#[oai(rename = "UpdateInviteAttributes")]
+#[oai(rename = "UpdateInviteAttributes", deny_unknown_fields)]
 pub(super) struct UpdateAttributes {
     pub invite_user_as: Option<RoleName>,
     /// RFC 3339, or `2021-11-23 14:38:02 UTC`.
-    pub updated_in_db_at: Option<String>,
+    pub updated_in_db_at: Option<Time>,
     /// Taken and ignored.
-    pub created_at: Option<String>,
+    pub created_at: Option<Ignored>,
     /// Taken and ignored.
-    pub updated_at: Option<String>,
+    pub updated_at: Option<Ignored>,
 }
 
 /// The code of an invite.
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
-#[oai(rename = "AcceptInviteDocument")]
+#[oai(rename = "AcceptInviteDocument", deny_unknown_fields)]
 pub(super) struct AcceptDocument {
     pub data: AcceptData,
+    /// Taken and ignored, as JSON:API allows it here.
+    pub jsonapi: Option<Ignored>,
+    /// Taken and ignored.
+    pub meta: Option<Ignored>,
+    /// Taken and ignored.
+    pub links: Option<Ignored>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
-#[oai(rename = "AcceptInviteData")]
+#[oai(rename = "AcceptInviteData", deny_unknown_fields)]
 pub(super) struct AcceptData {
     /// The invite's own id, if it is said at all.
+    #[oai(nullable)]
     pub id: Option<Uuid>,
     #[oai(rename = "type")]
     pub kind: InviteType,
     pub attributes: AcceptAttributes,
+    /// Taken and ignored, as JSON:API allows it here.
+    pub jsonapi: Option<Ignored>,
+    /// Taken and ignored.
+    pub meta: Option<Ignored>,
+    /// Taken and ignored.
+    pub links: Option<Ignored>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
-#[oai(rename = "AcceptInviteAttributes")]
+#[oai(rename = "AcceptInviteAttributes", deny_unknown_fields)]
 pub(super) struct AcceptAttributes {
     /// The `code` of the resource, or the secret of the mail.
-    pub code: String,
+    pub code: NameText,
+    /// Taken and ignored.
+    pub created_at: Option<Ignored>,
+    /// Taken and ignored.
+    pub updated_at: Option<Ignored>,
 }
 
 /// What went wrong, one object each.

@@ -6,7 +6,7 @@ use super::documents::{InviteListDocument, ListFilter, ListMeta, Pagination, Rol
 use super::problem::{At, Problem, Refused};
 use super::{encode, role};
 use crate::Service;
-use crate::wire::{Bearer, PathParam, QueryParam, Reply, Secured, query};
+use crate::wire::{Bearer, PathParam, QueryParam, Reply, Secured, TenantText, query};
 use domain::invitation::State;
 use domain::use_cases::ExpireInvitation;
 use domain::{Actor, Channel, Context, Failure, Unavailable};
@@ -60,7 +60,7 @@ impl List {
         _per_page: QueryParam<Option<u64>>,
         /// Whose invites; for the deployment's own token only. `default` unless said.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
     ) -> Reply<Listed> {
         self.answer(request, &organization).await.unwrap_or_else(Refused::respond).into()
     }

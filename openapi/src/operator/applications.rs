@@ -8,7 +8,9 @@ use super::read::{Query, Read, name};
 use super::refusal::No;
 use super::resources::{Application, ApplicationList, NewApplicationToken};
 use crate::Service;
-use crate::wire::{Bearer, Body, HeaderParam, PathParam, QueryParam, Reply, Secured};
+use crate::wire::{
+    Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
+};
 use domain::use_cases::{Allowed, CreateApplication, RevokeApplication, UpdateApplication};
 use domain::{Context, Failure, Scope, Unavailable, What, application};
 use poem::Request;
@@ -77,13 +79,13 @@ impl Applications {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// Counts from 1.
         #[oai(name = "page")]
-        _page: QueryParam<Option<u64>>,
+        _page: QueryParam<Option<PageNumber>>,
         /// At most 100; 25 when it is missing.
         #[oai(name = "size")]
-        _size: QueryParam<Option<u64>>,
+        _size: QueryParam<Option<PageSize>>,
     ) -> Reply<Shown<ApplicationList>> {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
@@ -107,10 +109,10 @@ impl Applications {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// The same key and body within 24 hours give the same application, without its token.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         body: Body<Json, NewApplication>,
     ) -> Reply<Made<NewApplicationToken>> {
         answer(request, async {
@@ -136,7 +138,7 @@ impl Applications {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
     ) -> Reply<Shown<Application>> {
         answer(request, async {
@@ -156,7 +158,7 @@ impl Applications {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
         body: Body<Json, ApplicationChange>,
     ) -> Reply<Changed<Application>> {
@@ -186,10 +188,10 @@ impl Applications {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// The same key within 24 hours gives the same answer.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         id: PathParam<Uuid>,
     ) -> Reply<Changed<Application>> {
         answer(request, async {

@@ -9,7 +9,9 @@ use super::read::{Query, address, id};
 use super::refusal::No;
 use super::resources::{Employee, EmployeeList};
 use crate::Service;
-use crate::wire::{Bearer, Body, HeaderParam, PathParam, QueryParam, Reply, Secured};
+use crate::wire::{
+    Bearer, Body, HeaderParam, KeyText, Line, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
+};
 use domain::use_cases::{Allowed, CreateEmployee, UpdateEmployee};
 use domain::{Root, What, employee, text};
 use poem::Request;
@@ -35,16 +37,16 @@ impl Employees {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// Counts from 1.
         #[oai(name = "page")]
-        _page: QueryParam<Option<u64>>,
+        _page: QueryParam<Option<PageNumber>>,
         /// At most 100; 25 when it is missing.
         #[oai(name = "size")]
-        _size: QueryParam<Option<u64>>,
+        _size: QueryParam<Option<PageSize>>,
         /// Only records with this in a name, the e-mail, the phone, the skills or the address.
         #[oai(name = "search")]
-        _search: QueryParam<Option<String>>,
+        _search: QueryParam<Option<Line>>,
     ) -> Reply<Shown<EmployeeList>> {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
@@ -68,10 +70,10 @@ impl Employees {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// The same key and body within 24 hours give the same answer, and nothing is done twice.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         body: Body<Json, NewEmployee>,
     ) -> Reply<Made<Employee>> {
         answer(request, async {
@@ -99,7 +101,7 @@ impl Employees {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<u64>,
     ) -> Reply<Shown<Employee>> {
         answer(request, async {
@@ -125,7 +127,7 @@ impl Employees {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<u64>,
         body: Body<Json, EmployeeChange>,
     ) -> Reply<Changed<Employee>> {

@@ -8,7 +8,9 @@ use super::read::{Query, name, short};
 use super::refusal::No;
 use super::resources::{Integration, IntegrationList};
 use crate::Service;
-use crate::wire::{Bearer, Body, HeaderParam, PathParam, QueryParam, Reply, Secured};
+use crate::wire::{
+    Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
+};
 use domain::use_cases::{Allowed, CreateIntegration};
 use domain::{Root, Scope, What, integration};
 use poem::Request;
@@ -30,13 +32,13 @@ impl Integrations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// Counts from 1.
         #[oai(name = "page")]
-        _page: QueryParam<Option<u64>>,
+        _page: QueryParam<Option<PageNumber>>,
         /// At most 100; 25 when it is missing.
         #[oai(name = "size")]
-        _size: QueryParam<Option<u64>>,
+        _size: QueryParam<Option<PageSize>>,
     ) -> Reply<Shown<IntegrationList>> {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
@@ -58,10 +60,10 @@ impl Integrations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// The same key and body within 24 hours give the same answer, and nothing is done twice.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         body: Body<Json, NewIntegration>,
     ) -> Reply<Made<Integration>> {
         answer(request, async {
@@ -89,7 +91,7 @@ impl Integrations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<u64>,
     ) -> Reply<Shown<Integration>> {
         answer(request, async {

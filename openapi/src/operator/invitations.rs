@@ -7,9 +7,15 @@ use super::desk::{Json, Sent, Visit, answer, done, made};
 use super::inviting::Draft;
 use super::read::{Query, address, id};
 use super::refusal::No;
-use super::resources::{History, Invitation, InvitationList, InvitationTarget, InvitedAddress, LogEvent, PageInfo};
+use super::resources::{
+    History, Invitation, InvitationKind, InvitationList, InvitationTarget, InvitedAddress, LogEvent, PageInfo,
+    StateFilter,
+};
 use crate::Service;
-use crate::wire::{Bearer, Body, HeaderParam, PathParam, QueryParam, Reply, Secured, invite};
+use crate::wire::{
+    Bearer, Body, EmailText, HeaderParam, KeyText, Number, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured,
+    TenantText, invite,
+};
 use domain::invitation::{Kind, Role, State};
 use domain::use_cases::{Allowed, CancelInvitation, ExpireInvitation, ResendInvitation};
 use domain::{Actor, Channel, Root, Scope, What, integration, invitation, organization};
@@ -92,28 +98,28 @@ impl Invitations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// Counts from 1.
         #[oai(name = "page")]
-        _page: QueryParam<Option<u64>>,
+        _page: QueryParam<Option<PageNumber>>,
         /// At most 100; 25 when it is missing.
         #[oai(name = "size")]
-        _size: QueryParam<Option<u64>>,
-        /// `integration`, `organization` or `platform`.
+        _size: QueryParam<Option<PageSize>>,
+        /// Only those to this kind of thing.
         #[oai(name = "kind")]
-        _kind: QueryParam<Option<String>>,
-        /// `pending` (the default), `accepted`, `cancelled`, `declined`, `expired` or `all`.
+        _kind: QueryParam<Option<InvitationKind>>,
+        /// Only those in this state; `pending` when it is missing.
         #[oai(name = "state")]
-        _state: QueryParam<Option<String>>,
+        _state: QueryParam<Option<StateFilter>>,
         /// Only those to this organization.
         #[oai(name = "organization")]
         _organization: QueryParam<Option<Uuid>>,
         /// Only those to this integration.
         #[oai(name = "integration")]
-        _integration: QueryParam<Option<u64>>,
+        _integration: QueryParam<Option<Number>>,
         /// Only those of this address.
         #[oai(name = "email")]
-        _email: QueryParam<Option<String>>,
+        _email: QueryParam<Option<EmailText>>,
     ) -> Reply<Shown<InvitationList>> {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
@@ -157,10 +163,10 @@ impl Invitations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// The same key and body within 24 hours give the same answer, and nothing is done twice.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         body: Body<Json, NewInvitation>,
     ) -> Reply<Made<InvitedAddress>> {
         answer(request, async {
@@ -187,7 +193,7 @@ impl Invitations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
     ) -> Reply<Shown<Invitation>> {
         answer(request, async {
@@ -209,10 +215,10 @@ impl Invitations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// The same key within 24 hours gives the same answer.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         id: PathParam<Uuid>,
     ) -> Reply<Changed<Invitation>> {
         answer(request, async {
@@ -237,10 +243,10 @@ impl Invitations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// The same key within 24 hours gives the same answer, and nothing is sent twice.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         id: PathParam<Uuid>,
     ) -> Reply<Changed<Invitation>> {
         answer(request, async {
@@ -267,7 +273,7 @@ impl Invitations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
     ) -> Reply<Shown<History>> {
         answer(request, async {

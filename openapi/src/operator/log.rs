@@ -9,7 +9,7 @@ use super::refusal::No;
 use super::resources::{LogEvent, LogPart};
 use super::span::span;
 use crate::Service;
-use crate::wire::{Bearer, PathParam, QueryParam, Reply, Secured, arrival};
+use crate::wire::{Bearer, PartSize, PathParam, Position, QueryParam, Reply, Secured, TenantText, arrival};
 use domain::use_cases::Allowed;
 use domain::{Failure, Fault, Scope, TenantName};
 use futures_util::stream;
@@ -93,19 +93,19 @@ impl Log {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// For the deployment's principal: all tenants at once.
         #[oai(name = "every_tenant")]
         _every: QueryParam<Option<bool>>,
         /// Ascending, from the event after this position.
         #[oai(name = "after")]
-        _after: QueryParam<Option<u64>>,
+        _after: QueryParam<Option<Position>>,
         /// Descending, from the event before this position.
         #[oai(name = "before")]
-        _before: QueryParam<Option<u64>>,
+        _before: QueryParam<Option<Position>>,
         /// At most 1,000; 100 when it is missing.
         #[oai(name = "limit")]
-        _limit: QueryParam<Option<u64>>,
+        _limit: QueryParam<Option<PartSize>>,
         /// With personal members in clear; needs the scope `pii` as well.
         #[oai(name = "personal")]
         _personal: QueryParam<Option<bool>>,
@@ -139,16 +139,16 @@ impl Log {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// For the deployment's principal: all tenants at once.
         #[oai(name = "every_tenant")]
         _every: QueryParam<Option<bool>>,
         /// From the event after this position.
         #[oai(name = "after")]
-        _after: QueryParam<Option<u64>>,
+        _after: QueryParam<Option<Position>>,
         /// Up to this position.
         #[oai(name = "to")]
-        _to: QueryParam<Option<u64>>,
+        _to: QueryParam<Option<Position>>,
         /// With personal members in clear; needs the scope `pii` as well.
         #[oai(name = "personal")]
         _personal: QueryParam<Option<bool>>,
@@ -186,7 +186,7 @@ impl Log {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// For the deployment's principal: all tenants at once.
         #[oai(name = "every_tenant")]
         _every: QueryParam<Option<bool>>,

@@ -9,7 +9,9 @@ use super::read::{Query, boolean, name, word};
 use super::refusal::No;
 use super::resources::{MemberList, MembershipNow, Organization, OrganizationList};
 use crate::Service;
-use crate::wire::{Bearer, Body, HeaderParam, PathParam, QueryParam, Reply, Secured};
+use crate::wire::{
+    Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
+};
 use domain::use_cases::{Allowed, CreateOrganization, GrantMembership, RevokeMembership, UpdateOrganization};
 use domain::{Scope, What, organization};
 use poem::Request;
@@ -40,13 +42,13 @@ impl Organizations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// Counts from 1.
         #[oai(name = "page")]
-        _page: QueryParam<Option<u64>>,
+        _page: QueryParam<Option<PageNumber>>,
         /// At most 100; 25 when it is missing.
         #[oai(name = "size")]
-        _size: QueryParam<Option<u64>>,
+        _size: QueryParam<Option<PageSize>>,
     ) -> Reply<Shown<OrganizationList>> {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
@@ -67,10 +69,10 @@ impl Organizations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// The same key and body within 24 hours give the same answer, and nothing is done twice.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         body: Body<Json, NewOrganization>,
     ) -> Reply<Made<Organization>> {
         answer(request, async {
@@ -98,7 +100,7 @@ impl Organizations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
     ) -> Reply<Shown<Organization>> {
         answer(request, async {
@@ -118,7 +120,7 @@ impl Organizations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
         body: Body<Json, OrganizationChange>,
     ) -> Reply<Changed<Organization>> {
@@ -147,14 +149,14 @@ impl Organizations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
         /// Counts from 1.
         #[oai(name = "page")]
-        _page: QueryParam<Option<u64>>,
+        _page: QueryParam<Option<PageNumber>>,
         /// At most 100; 25 when it is missing.
         #[oai(name = "size")]
-        _size: QueryParam<Option<u64>>,
+        _size: QueryParam<Option<PageSize>>,
     ) -> Reply<Shown<MemberList>> {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
@@ -176,7 +178,7 @@ impl Organizations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
         user: PathParam<Uuid>,
         body: Body<Json, MembershipChange>,
@@ -208,7 +210,7 @@ impl Organizations {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
         user: PathParam<Uuid>,
     ) -> Reply<Changed<MembershipNow>> {

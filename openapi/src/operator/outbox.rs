@@ -5,10 +5,10 @@ use super::answers::{Changed, Shown};
 use super::desk::{Visit, answer, done};
 use super::powers::{MAX_PAGE, OutboxQuery, OutboxState};
 use super::read::{Query, whole};
-use super::resources::{OutboxMail, OutboxPart};
+use super::resources::{MailState, OutboxMail, OutboxPart};
 use super::span::span;
 use crate::Service;
-use crate::wire::{Bearer, PathParam, QueryParam, Reply, Secured};
+use crate::wire::{Bearer, Line, PartSize, PathParam, QueryParam, Reply, Secured, TenantText};
 use domain::use_cases::Allowed;
 use domain::{Scope, text};
 use poem::Request;
@@ -40,19 +40,19 @@ impl Outbox {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// For the deployment's principal: all tenants at once.
         #[oai(name = "every_tenant")]
         _every: QueryParam<Option<bool>>,
-        /// `queued`, `sending`, `dead`, `sent` or `abandoned`.
+        /// Only those in this state.
         #[oai(name = "state")]
-        _state: QueryParam<Option<String>>,
+        _state: QueryParam<Option<MailState>>,
         /// `next` of the part before.
         #[oai(name = "after")]
-        _after: QueryParam<Option<String>>,
+        _after: QueryParam<Option<Line>>,
         /// At most 1,000; 100 when it is missing.
         #[oai(name = "limit")]
-        _limit: QueryParam<Option<u64>>,
+        _limit: QueryParam<Option<PartSize>>,
     ) -> Reply<Shown<OutboxPart>> {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
@@ -80,7 +80,7 @@ impl Outbox {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// For the deployment's principal: whatever tenant it is of.
         #[oai(name = "every_tenant")]
         _every: QueryParam<Option<bool>>,
@@ -107,7 +107,7 @@ impl Outbox {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// For the deployment's principal: whatever tenant it is of.
         #[oai(name = "every_tenant")]
         _every: QueryParam<Option<bool>>,

@@ -8,7 +8,9 @@ use super::read::{Query, boolean, integer, string};
 use super::refusal::No;
 use super::resources::{Tenant, TenantList, TenantSettings};
 use crate::Service;
-use crate::wire::{Bearer, Body, HeaderParam, PathParam, QueryParam, Reply, Secured};
+use crate::wire::{
+    Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
+};
 use domain::tenant::SettingsPatch;
 use domain::use_cases::{Allowed, ChangeSettings, CreateTenant};
 use domain::{Scope, TenantName, What, tenant};
@@ -32,10 +34,10 @@ impl Tenants {
         _caller: Secured<Bearer>,
         /// Counts from 1.
         #[oai(name = "page")]
-        _page: QueryParam<Option<u64>>,
+        _page: QueryParam<Option<PageNumber>>,
         /// At most 100; 25 when it is missing.
         #[oai(name = "size")]
-        _size: QueryParam<Option<u64>>,
+        _size: QueryParam<Option<PageSize>>,
     ) -> Reply<Shown<TenantList>> {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
@@ -58,7 +60,7 @@ impl Tenants {
         _caller: Secured<Bearer>,
         /// The same key and body within 24 hours give the same answer, and nothing is done twice.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         body: Body<Json, NewTenant>,
     ) -> Reply<Made<Tenant>> {
         answer(request, async {
@@ -105,7 +107,7 @@ impl Tenants {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
     ) -> Reply<Shown<TenantSettings>> {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
@@ -128,7 +130,7 @@ impl Tenants {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         body: Body<Json, SettingsChange>,
     ) -> Reply<Changed<TenantSettings>> {
         answer(request, async {

@@ -8,7 +8,9 @@ use super::read::{Query, Read, address, boolean, name, string};
 use super::refusal::No;
 use super::resources::{User, UserList};
 use crate::Service;
-use crate::wire::{Bearer, Body, HeaderParam, PathParam, QueryParam, Reply, Secured};
+use crate::wire::{
+    Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
+};
 use domain::use_cases::{Allowed, CreateUser, UpdateUser};
 use domain::{Address, Scope, What, user};
 use identity::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, PasswordError};
@@ -76,13 +78,13 @@ impl Users {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// Counts from 1.
         #[oai(name = "page")]
-        _page: QueryParam<Option<u64>>,
+        _page: QueryParam<Option<PageNumber>>,
         /// At most 100; 25 when it is missing.
         #[oai(name = "size")]
-        _size: QueryParam<Option<u64>>,
+        _size: QueryParam<Option<PageSize>>,
     ) -> Reply<Shown<UserList>> {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
@@ -106,10 +108,10 @@ impl Users {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         /// The same key and body within 24 hours give the same answer, and nothing is done twice.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         body: Body<Json, NewUser>,
     ) -> Reply<Made<User>> {
         answer(request, async {
@@ -141,7 +143,7 @@ impl Users {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
     ) -> Reply<Shown<User>> {
         answer(request, async {
@@ -163,7 +165,7 @@ impl Users {
         _caller: Secured<Bearer>,
         /// For the deployment's principal: which tenant is meant; `default` when it is missing.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         id: PathParam<Uuid>,
         body: Body<Json, UserChange>,
     ) -> Reply<Changed<User>> {

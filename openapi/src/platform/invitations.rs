@@ -5,7 +5,7 @@ use super::fault::{Detail, Fault};
 use super::schema::UserInviteRequest;
 use super::{ByBrowserOrBearer, Tag, answered, door};
 use crate::Service;
-use crate::wire::{self, Body, HeaderParam, Member, QueryParam, Reply, Secured, arrival};
+use crate::wire::{self, Body, HeaderParam, KeyText, Member, QueryParam, Reply, Secured, TenantText, arrival};
 use domain::Address;
 use domain::text::{MAX_MESSAGE, lines};
 use domain::use_cases::{InviteToPlatform, MAX_ADDRESSES};
@@ -41,10 +41,10 @@ impl Invitations {
         body: Body<Five, UserInviteRequest>,
         /// Makes the request repeatable for 24 hours: the same key and body get the same answer.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
         /// For the deployment's token alone: the tenant that is meant.
         #[oai(name = "tenant")]
-        _tenant: QueryParam<Option<String>>,
+        _tenant: QueryParam<Option<TenantText>>,
         _secured: Secured<ByBrowserOrBearer>,
     ) -> Reply<Says<Vec<String>, Refused>> {
         answered(request, true, async |media| {

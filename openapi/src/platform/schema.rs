@@ -1,6 +1,7 @@
 //! The schemas of the document. Bodies are read by hand, strictly; these types
 //! say what is read and written.
 
+use crate::wire::{EmailText, MessageText};
 use poem_openapi::{Enum, Object};
 
 /// Whom to invite to the platform, and a word for them.
@@ -9,10 +10,10 @@ use poem_openapi::{Enum, Object};
 pub struct UserInviteRequest {
     /// Addresses of people; duplicates count once.
     #[oai(rename = "EmailAddresses", validator(min_items = 1, max_items = 100))]
-    pub email_addresses: Vec<String>,
+    pub email_addresses: Vec<EmailText>,
     /// The inviter's own words in the mail, as plain text.
-    #[oai(rename = "Message", validator(max_length = 2000))]
-    pub message: Option<String>,
+    #[oai(rename = "Message")]
+    pub message: Option<MessageText>,
 }
 
 /// Who logs in.
@@ -20,9 +21,10 @@ pub struct UserInviteRequest {
 #[oai(rename = "LoginRequest", deny_unknown_fields)]
 pub struct LoginRequest {
     /// The address of the account.
+    #[oai(validator(min_length = 1))]
     pub email: String,
     /// Its password.
-    #[oai(validator(max_length = 200))]
+    #[oai(validator(min_length = 1))]
     pub password: String,
     /// Keep the session until it is logged out.
     pub remember_me: Option<bool>,

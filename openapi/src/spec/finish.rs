@@ -7,14 +7,12 @@ use std::collections::BTreeSet;
 
 const VERSION: &str = "3.0.3";
 const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
-/// Below this, every whole number is exact as a float: 2^53.
-const WHOLE: f64 = 9_007_199_254_740_992.0;
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// The finished document, with sorted keys and a line break at its end.
 #[must_use]
 pub fn finish(source: Source) -> String {
-    let Ok(Merged(mut document)) = serde_json::from_str(&source.text) else { return source.text };
+    let Ok(Merged(mut document)) = serde_json::from_str(&whole_numbers(&source.text)) else { return source.text };
     document["openapi"] = VERSION.into();
     if document["tags"].as_array().is_some_and(Vec::is_empty)
         && let Some(document) = document.as_object_mut()
@@ -33,7 +31,6 @@ pub fn finish(source: Source) -> String {
         }
     }
     merge_all_of(&mut document);
-    whole_numbers(&mut document);
     let mut text = serde_json::to_string_pretty(&document).unwrap_or(source.text);
     text.push('\n');
     text
@@ -178,20 +175,29 @@ fn merge_all_of(value: &mut Value) {
     }
 }
 
-/// Bounds come as `100.0`, which is no integer to some readers.
-fn whole_numbers(value: &mut Value) {
-    match value {
-        Value::Array(values) => values.iter_mut().for_each(whole_numbers),
-        Value::Object(members) => members.values_mut().for_each(whole_numbers),
-        Value::Number(number) => {
-            if let Some(whole) = number.as_f64().filter(|n| number.is_f64() && n.fract() == 0.0 && n.abs() < WHOLE) {
-                #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
-                let whole = whole as i64;
-                *value = whole.into();
-            }
+/// Bounds come as `100.0`, which is no integer to some readers, and read as
+/// a float not always what it was.
+fn whole_numbers(text: &str) -> String {
+    let mut whole = String::with_capacity(text.len());
+    let (mut quoted, mut escaped) = (false, false);
+    let mut signs = text.char_indices();
+    while let Some((at, sign)) = signs.next() {
+        let digit_before = whole.as_bytes().last().is_some_and(u8::is_ascii_digit);
+        if !quoted && digit_before && is_nothing(&text[at..]) {
+            signs.next();
+            continue;
         }
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
+        quoted ^= sign == '"' && !escaped;
+        escaped = quoted && sign == '\\' && !escaped;
+        whole.push(sign);
     }
+    whole
+}
+
+/// `.0`, and no digit or exponent after it.
+fn is_nothing(text: &str) -> bool {
+    let more = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit() || matches!(c, 'e' | 'E'));
+    text.strip_prefix(".0").is_some_and(|rest| !more(rest))
 }
 
 #[cfg(test)]
@@ -249,9 +255,11 @@ mod tests {
 
     #[test]
     fn bounds_of_integers_are_integers() {
-        let mut value = json!({"maximum": 100.0, "minimum": 0.5, "n": 7});
-        whole_numbers(&mut value);
-        assert_eq!(value.to_string(), r#"{"maximum":100,"minimum":0.5,"n":7}"#);
+        let text =
+            r#"{"maximum": 9007199254740991.0, "minimum": 0.5, "n": [7, -100.0], "s": "2.0, \"3.0\"", "e": 1.0e3}"#;
+        let expected =
+            r#"{"maximum": 9007199254740991, "minimum": 0.5, "n": [7, -100], "s": "2.0, \"3.0\"", "e": 1.0e3}"#;
+        assert_eq!(whole_numbers(text), expected);
     }
 
     #[test]

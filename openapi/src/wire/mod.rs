@@ -33,4 +33,7 @@ pub use reply::{Answers, Reply, content, described, header, json_response};
 pub use security::{Bearer, Scheme, Secured};
 pub(crate) use shell::mount;
 pub use shell::{Trouble, Words, shell};
-pub use types::{Day, EmailText, Time};
+pub use types::{
+    Day, EmailText, Ignored, KeyText, Latitude, Line, Longitude, MessageText, NameText, Number, PageNumber, PageSize,
+    PartSize, Position, SafeInteger, Skill, TenantText, Time,
+};

@@ -8,7 +8,7 @@ use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Employee;
 use crate::envelope::sending::Written;
 use crate::envelope::{employee_changes, params};
-use crate::wire::{Bearer, HeaderParam, Secured};
+use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use async_trait::async_trait;
 use domain::bus::Unit;
 use domain::use_cases::{Allowed, CreateEmployee};
@@ -22,7 +22,7 @@ pub(in crate::envelope) const OPERATION: Operation =
 
 /// What `employees/create` takes.
 #[derive(Object)]
-#[oai(rename = "EmployeesCreateParams")]
+#[oai(rename = "EmployeesCreateParams", deny_unknown_fields)]
 pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
@@ -55,6 +55,7 @@ pub(in crate::envelope) struct Params {
     #[oai(nullable)]
     date_off_boarded: Option<String>,
     /// The tenant, for the deployment's own token.
+    #[oai(validator(pattern = "^[a-z0-9-]{1,32}$"))]
     tenant: Option<String>,
 }
 
@@ -76,7 +77,7 @@ impl EmployeesCreate {
         body: Json<Params>,
         /// Makes a repeated request give the same answer, once done.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
     ) -> Reply<Answer<Employee>> {
         reply(create(&self.0, request, &body).await)
     }

@@ -2,6 +2,7 @@ use super::{Area, Json};
 use crate::Service;
 use crate::envelope::call::{Call, Operation, Reach, Who};
 use crate::envelope::content::Form;
+use crate::envelope::filter::Filter;
 use crate::envelope::listing::{self, PageParams, SearchParams, SortParams};
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Done, List, Reply, reply};
@@ -16,7 +17,7 @@ pub(in crate::envelope) const OPERATION: Operation =
 
 /// What `employees/index` takes.
 #[derive(Object)]
-#[oai(rename = "EmployeesIndexParams")]
+#[oai(rename = "EmployeesIndexParams", deny_unknown_fields)]
 pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
@@ -25,33 +26,26 @@ pub(in crate::envelope) struct Params {
     search: Option<SearchParams>,
     filters: Option<EmployeeFilters>,
     /// The tenant, for the deployment's own token.
+    #[oai(validator(pattern = "^[a-z0-9-]{1,32}$"))]
     tenant: Option<String>,
 }
 
 /// Values the attributes must have: one, or an array of which one must match; null is "has none".
 #[derive(Object)]
-#[oai(rename = "EmployeeFilters")]
+#[oai(rename = "EmployeeFilters", deny_unknown_fields)]
 pub(in crate::envelope) struct EmployeeFilters {
-    id: Option<i64>,
-    #[oai(nullable)]
-    user_id: Option<String>,
-    email: Option<String>,
-    active: Option<bool>,
-    #[oai(nullable)]
-    service_area_id: Option<i64>,
-    #[oai(nullable)]
-    first_name: Option<String>,
-    #[oai(nullable)]
-    last_name: Option<String>,
-    #[oai(nullable)]
-    legal_name: Option<String>,
-    #[oai(nullable)]
-    phone: Option<String>,
-    #[oai(nullable)]
-    date_hired: Option<String>,
-    #[oai(nullable)]
-    date_off_boarded: Option<String>,
-    version: Option<i64>,
+    id: Option<Filter<i64>>,
+    user_id: Option<Filter<String>>,
+    email: Option<Filter<String>>,
+    active: Option<Filter<bool>>,
+    service_area_id: Option<Filter<i64>>,
+    first_name: Option<Filter<String>>,
+    last_name: Option<Filter<String>>,
+    legal_name: Option<Filter<String>>,
+    phone: Option<Filter<String>>,
+    date_hired: Option<Filter<String>>,
+    date_off_boarded: Option<Filter<String>>,
+    version: Option<Filter<i64>>,
 }
 
 pub(in crate::envelope) struct EmployeesIndex(pub Service);

@@ -17,7 +17,7 @@ pub(in crate::envelope) const OPERATION: Operation =
 
 /// What `employees/read` takes.
 #[derive(Object)]
-#[oai(rename = "EmployeesReadParams")]
+#[oai(rename = "EmployeesReadParams", deny_unknown_fields)]
 pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
@@ -25,6 +25,7 @@ pub(in crate::envelope) struct Params {
     #[oai(validator(minimum(value = "1")))]
     id: i64,
     /// The tenant, for the deployment's own token.
+    #[oai(validator(pattern = "^[a-z0-9-]{1,32}$"))]
     tenant: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use crate::envelope::resources::Employee;
 use crate::envelope::sending::{self, Asked, Asking, Word};
 use crate::envelope::slug::Slug;
 use crate::envelope::{employee_changes, params};
-use crate::wire::{Bearer, HeaderParam, Secured};
+use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use async_trait::async_trait;
 use domain::bus::{MailRef, Unit};
 use domain::use_cases::{Allowed, UpdateEmployee};
@@ -30,7 +30,7 @@ const NEW_ADDRESS: u8 = 1;
 
 /// What `employees/update` takes. What is absent stays as it is, null clears.
 #[derive(Object)]
-#[oai(rename = "EmployeesUpdateParams")]
+#[oai(rename = "EmployeesUpdateParams", deny_unknown_fields)]
 pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
@@ -62,12 +62,13 @@ pub(in crate::envelope) struct Params {
     #[oai(nullable)]
     date_off_boarded: Option<String>,
     /// The tenant, for the deployment's own token.
+    #[oai(validator(pattern = "^[a-z0-9-]{1,32}$"))]
     tenant: Option<String>,
 }
 
 /// Merged into the address key by key; null clears a key, and in place of the object all of them.
 #[derive(Object)]
-#[oai(rename = "AddressParams")]
+#[oai(rename = "AddressParams", deny_unknown_fields)]
 pub(in crate::envelope) struct AddressParams {
     #[oai(nullable, validator(max_length = 200))]
     street: Option<String>,
@@ -108,7 +109,7 @@ impl EmployeesUpdate {
         body: Json<Params>,
         /// Makes a repeated request give the same answer, once done.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
     ) -> Reply<Answer<Employee>> {
         reply(update(&self.0, request, &body).await)
     }

@@ -6,7 +6,7 @@ use crate::envelope::params;
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Integration;
-use crate::wire::{Bearer, HeaderParam, Secured};
+use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use domain::use_cases::{Allowed, CreateIntegration};
 use poem::Request;
 use poem_openapi::{Object, OpenApi};
@@ -17,7 +17,7 @@ pub(in crate::envelope) const OPERATION: Operation =
 
 /// What `integrations/create` takes.
 #[derive(Object)]
-#[oai(rename = "IntegrationsCreateParams")]
+#[oai(rename = "IntegrationsCreateParams", deny_unknown_fields)]
 pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
@@ -28,6 +28,7 @@ pub(in crate::envelope) struct Params {
     #[oai(nullable, validator(max_length = 200))]
     description: Option<String>,
     /// The tenant, for the deployment's own token.
+    #[oai(validator(pattern = "^[a-z0-9-]{1,32}$"))]
     tenant: Option<String>,
 }
 
@@ -49,7 +50,7 @@ impl IntegrationsCreate {
         body: Json<Params>,
         /// Makes a repeated request give the same answer, once done.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
     ) -> Reply<Answer<Integration>> {
         reply(create(&self.0, request, &body).await)
     }

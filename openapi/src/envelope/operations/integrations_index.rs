@@ -3,6 +3,7 @@ use super::{Area, Json};
 use crate::Service;
 use crate::envelope::call::{Call, Operation, Who};
 use crate::envelope::content::Form;
+use crate::envelope::filter::Filter;
 use crate::envelope::listing::{self, PageParams, SearchParams, SortParams};
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Done, List, Reply, reply};
@@ -18,7 +19,7 @@ pub(in crate::envelope) const OPERATION: Operation =
 
 /// What `integrations/index` takes.
 #[derive(Object)]
-#[oai(rename = "IntegrationsIndexParams")]
+#[oai(rename = "IntegrationsIndexParams", deny_unknown_fields)]
 pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
@@ -27,17 +28,17 @@ pub(in crate::envelope) struct Params {
     search: Option<SearchParams>,
     filters: Option<IntegrationFilters>,
     /// The tenant, for the deployment's own token.
+    #[oai(validator(pattern = "^[a-z0-9-]{1,32}$"))]
     tenant: Option<String>,
 }
 
 /// Values the attributes must have: one, or an array of which one must match; null is "has none".
 #[derive(Object)]
-#[oai(rename = "IntegrationFilters")]
+#[oai(rename = "IntegrationFilters", deny_unknown_fields)]
 pub(in crate::envelope) struct IntegrationFilters {
-    id: Option<i64>,
-    name: Option<String>,
-    #[oai(nullable)]
-    description: Option<String>,
+    id: Option<Filter<i64>>,
+    name: Option<Filter<String>>,
+    description: Option<Filter<String>>,
 }
 
 pub(in crate::envelope) struct IntegrationsIndex(pub Service);

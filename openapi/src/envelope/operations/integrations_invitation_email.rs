@@ -8,7 +8,7 @@ use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Invitation;
 use crate::envelope::sending::{self, Asked, Asking, Sent, Word};
 use crate::envelope::slug::Slug;
-use crate::wire::{Bearer, HeaderParam, Secured};
+use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use async_trait::async_trait;
 use domain::bus::{MailRef, Unit};
 use domain::invitation::State;
@@ -30,7 +30,7 @@ pub(in crate::envelope) const OPERATION: Operation = Operation {
 
 /// What `integrations/invitation_email` takes.
 #[derive(Object)]
-#[oai(rename = "IntegrationsInvitationEmailParams")]
+#[oai(rename = "IntegrationsInvitationEmailParams", deny_unknown_fields)]
 pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
@@ -41,6 +41,7 @@ pub(in crate::envelope) struct Params {
     #[oai(validator(max_length = 254))]
     email: String,
     /// The tenant, for the deployment's own token.
+    #[oai(validator(pattern = "^[a-z0-9-]{1,32}$"))]
     tenant: Option<String>,
 }
 
@@ -66,7 +67,7 @@ impl IntegrationsInvitationEmail {
         body: Json<Params>,
         /// Makes a repeated request give the same answer, once done.
         #[oai(name = "Idempotency-Key")]
-        _key: HeaderParam<Option<String>>,
+        _key: HeaderParam<Option<KeyText>>,
     ) -> Reply<Answer<Invitation>> {
         reply(invite(&self.0, request, &body).await)
     }

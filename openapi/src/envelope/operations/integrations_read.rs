@@ -21,7 +21,7 @@ pub(in crate::envelope) const OPERATION: Operation =
 
 /// What `integrations/read` takes.
 #[derive(Object)]
-#[oai(rename = "IntegrationsReadParams")]
+#[oai(rename = "IntegrationsReadParams", deny_unknown_fields)]
 pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
@@ -29,6 +29,7 @@ pub(in crate::envelope) struct Params {
     #[oai(validator(minimum(value = "1")))]
     id: i64,
     /// The tenant, for the deployment's own token.
+    #[oai(validator(pattern = "^[a-z0-9-]{1,32}$"))]
     tenant: Option<String>,
 }
 

@@ -2,6 +2,7 @@ use super::{Area, Json};
 use crate::Service;
 use crate::envelope::call::{Call, Operation, Who};
 use crate::envelope::content::Form;
+use crate::envelope::filter::Filter;
 use crate::envelope::listing::{self, PageParams, SearchParams, SortParams};
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Done, List, Reply, reply};
@@ -18,7 +19,7 @@ pub(in crate::envelope) const OPERATION: Operation =
 
 /// What `notifications/index` takes.
 #[derive(Object)]
-#[oai(rename = "NotificationsIndexParams")]
+#[oai(rename = "NotificationsIndexParams", deny_unknown_fields)]
 pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
@@ -27,18 +28,18 @@ pub(in crate::envelope) struct Params {
     search: Option<SearchParams>,
     filters: Option<NotificationFilters>,
     /// The tenant, for the deployment's own token.
+    #[oai(validator(pattern = "^[a-z0-9-]{1,32}$"))]
     tenant: Option<String>,
 }
 
 /// Values the attributes must have: one, or an array of which one must match; null is "has none".
 #[derive(Object)]
-#[oai(rename = "NotificationFilters")]
+#[oai(rename = "NotificationFilters", deny_unknown_fields)]
 pub(in crate::envelope) struct NotificationFilters {
-    id: Option<i64>,
-    kind: Option<String>,
-    #[oai(nullable)]
-    invitation_id: Option<String>,
-    reason: Option<String>,
+    id: Option<Filter<i64>>,
+    kind: Option<Filter<String>>,
+    invitation_id: Option<Filter<String>>,
+    reason: Option<Filter<String>>,
 }
 
 pub(in crate::envelope) struct NotificationsIndex(pub Service);

@@ -14,7 +14,7 @@ pub(in crate::envelope) const OPERATION: Operation =
 
 /// What `users/logout` takes.
 #[derive(Object)]
-#[oai(rename = "UsersLogoutParams")]
+#[oai(rename = "UsersLogoutParams", deny_unknown_fields)]
 pub(in crate::envelope) struct Params {
     /// Token of the session; required, unless the header Authorization carries it.
     token: Option<String>,

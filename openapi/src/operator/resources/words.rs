@@ -35,6 +35,19 @@ words! {
         Declined = State::Declined, Expired = State::Expired,
     }
 }
+
+/// Which invitations a list is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[oai(rename_all = "snake_case")]
+pub(in crate::operator) enum StateFilter {
+    Pending,
+    Accepted,
+    Cancelled,
+    Declined,
+    Expired,
+    All,
+}
+
 words! {
     /// Where the newest mail of an invitation stands.
     EmailStatus of mail::Status {
