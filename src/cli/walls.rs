@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Operations that the deployment's own principal alone may ask for.
-const DEPLOYMENT_ONLY: [&str; 6] =
-    ["askDoctor", "createTenant", "listTenants", "makeBackup", "showRebuild", "startRebuild"];
+const DEPLOYMENT_ONLY: [&str; 7] =
+    ["askDoctor", "createTenant", "listTenants", "makeBackup", "showRebuild", "showStatus", "startRebuild"];
 
 struct House {
     running: Running,

@@ -25,8 +25,10 @@ pub fn finish(source: Source) -> String {
     let (asked, answered) = (reachable(&document, "requestBody"), reachable(&document, "responses"));
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         for (name, schema) in schemas.iter_mut() {
-            if answered.contains(name) && !asked.contains(name) {
-                declare_nulls(schema);
+            match (asked.contains(name), answered.contains(name)) {
+                (true, _) => refuse_unknown(schema),
+                (false, true) => declare_nulls(schema),
+                (false, false) => {}
             }
         }
     }
@@ -139,6 +141,13 @@ fn reachable(document: &Value, part: &str) -> BTreeSet<String> {
     found
 }
 
+/// In requests, a member that is not named here is refused.
+fn refuse_unknown(schema: &mut Value) {
+    if schema.get("properties").is_some() {
+        schema["additionalProperties"] = false.into();
+    }
+}
+
 /// In answers, a member that is not required may be null.
 fn declare_nulls(schema: &mut Value) {
     let required: BTreeSet<String> =
@@ -233,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn nulls_are_declared_in_answers_only() {
+    fn nulls_are_declared_in_answers_and_unknown_members_refused_in_requests() {
         let schema = |name: &str| json!({"$ref": format!("{SCHEMAS}{name}")});
         let body = |name: &str| json!({"content": {"application/json": {"schema": schema(name)}}});
         let object = json!({"type": "object", "required": ["a"], "properties": {
@@ -247,7 +256,9 @@ mod tests {
             vec![],
         );
         let schemas = &document["components"]["schemas"];
-        assert_eq!(schemas["Asked"], object);
+        let mut asked = object;
+        asked["additionalProperties"] = false.into();
+        assert_eq!(schemas["Asked"], asked);
         assert_eq!(schemas["Answered"]["properties"]["a"], json!({"type": "string"}));
         assert_eq!(schemas["Answered"]["properties"]["b"], json!({"type": "string", "nullable": true}));
         assert_eq!(schemas["Answered"]["properties"]["c"], json!({"allOf": [schema("Inner")], "nullable": true}));
