@@ -10,9 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::TenantName;
 use domain::invitation::Digests;
-use hmac::digest::KeyInit;
-use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256};
+use ring::{digest, hmac};
 use std::net::IpAddr;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -24,11 +22,6 @@ const ACCOUNT_DIGITS: usize = 32;
 /// An IPv6 customer holds a /64; its first bytes are the peer.
 const V6_PREFIX_BYTES: usize = 8;
 
-/// Of SHA-256.
-const BLOCK_BYTES: usize = 64;
-
-type Key = Hmac<Sha256>;
-
 /// The derived secrets. Cheap to clone.
 #[derive(Clone)]
 pub struct Secrets {
@@ -36,20 +29,20 @@ pub struct Secrets {
 }
 
 struct Keys {
-    invitation: Key,
-    fingerprint: Key,
-    peer: Key,
-    command: Key,
-    csrf: Key,
-    account: Key,
-    recipient: Key,
+    invitation: hmac::Key,
+    fingerprint: hmac::Key,
+    peer: hmac::Key,
+    command: hmac::Key,
+    csrf: hmac::Key,
+    account: hmac::Key,
+    recipient: hmac::Key,
 }
 
 impl Secrets {
     /// `master` gives a key per label, the same ones after every start.
     #[must_use]
     pub fn new(master: impl Fn(&'static str) -> [u8; 32]) -> Self {
-        let key = |label| key_of(&master(label));
+        let key = |label| hmac::Key::new(hmac::HMAC_SHA256, &master(label));
         let keys = Keys {
             invitation: key("identity/invitation"),
             fingerprint: key("identity/fingerprint"),
@@ -86,7 +79,7 @@ impl Secrets {
     /// SHA-256 of a secret as it was shown, in lower-case hex.
     #[must_use]
     pub fn digest_of(shown: &str) -> String {
-        hex(&Sha256::digest(shown.as_bytes()))
+        hex(&sha256(shown.as_bytes()))
     }
 
     fn of_invitation(&self, which: &[u8], tenant: &TenantName, invitation: Uuid, generation: u32) -> String {
@@ -143,21 +136,25 @@ impl Secrets {
     }
 }
 
-/// HMAC fills a key up to its block with zeros.
-fn key_of(key: &[u8; 32]) -> Key {
-    let mut block = [0; BLOCK_BYTES];
-    block[..key.len()].copy_from_slice(key);
-    <Key as KeyInit>::new(&block.into())
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    bytes_of(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+/// The 32 bytes of a SHA-256.
+fn bytes_of(digest: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest);
+    bytes
 }
 
 /// Each part stands behind its length, so that no two lists of parts are the same bytes.
-fn derive(key: &Key, parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = key.clone();
+fn derive(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = hmac::Context::with_key(key);
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);
     }
-    mac.finalize().into_bytes().into()
+    bytes_of(mac.sign().as_ref())
 }
 
 fn cut(digest: &[u8; 32], digits: usize) -> String {
@@ -168,6 +165,7 @@ fn cut(digest: &[u8; 32], digits: usize) -> String {
 mod tests {
     use super::*;
     use crate::TokenKind;
+    use sha2::{Digest, Sha256};
 
     fn secrets() -> Secrets {
         Secrets::new(|label| Sha256::digest(label.as_bytes()).into())
@@ -181,15 +179,17 @@ mod tests {
     fn the_code_is_the_documented_hmac_of_length_prefixed_parts() {
         let invitation = Uuid::from_u128(7);
         let key: [u8; 32] = Sha256::digest(b"identity/invitation").into();
-        let mut mac = <Key as Mac>::new_from_slice(&key).unwrap();
         let mut bytes = vec![];
         for part in [&b"api"[..], b"acme", invitation.as_bytes(), &[0, 0, 0, 3]] {
             bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
             bytes.extend_from_slice(part);
         }
-        mac.update(&bytes);
+        // RFC 2104, by another implementation of the hash.
+        let padded = |with: u8| -> Vec<u8> { (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ with).collect() };
+        let inner = Sha256::new().chain_update(padded(0x36)).chain_update(&bytes).finalize();
+        let mac = Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize();
         let code = secrets().code(&tenant("acme"), invitation, 3);
-        assert_eq!(code, hex(&mac.finalize().into_bytes()));
+        assert_eq!(code, hex(&mac));
         assert_eq!(code.len(), 64);
     }
 

@@ -5,11 +5,11 @@
 //! digest leaks nothing about the token.
 
 use crate::TokenError;
+use crate::secrets::sha256;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore;
 use rand::rngs::OsRng;
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -88,7 +88,7 @@ impl Token {
     }
 
     pub(crate) fn digest(&self) -> TokenDigest {
-        TokenDigest(Sha256::digest(self.text.as_bytes()).into())
+        TokenDigest(sha256(self.text.as_bytes()))
     }
 }
 

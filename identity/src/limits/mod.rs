@@ -137,7 +137,8 @@ impl Limits {
     }
 
     /// Charges a request: a mail to each recipient, and so many invitations.
-    /// Keep the charge once the request has happened; dropped, it is given back.
+    /// Give it back if the request did not happen; dropped, it is kept, so that
+    /// who hangs up in the middle does not send for nothing.
     ///
     /// # Errors
     /// [`TooMany`] if any limit would be passed; then nothing is charged.
@@ -167,7 +168,7 @@ impl Limits {
         purses.iter().for_each(|purse| books.window(&purse.owner).add(now_ms, invitations));
         drop(books);
         let owners = purses.into_iter().map(|purse| purse.owner).collect();
-        Ok(Charge { limits: Some(self.clone()), at_ms: now_ms, mails, owners, invitations })
+        Ok(Charge { limits: self.clone(), at_ms: now_ms, mails, owners, invitations })
     }
 
     /// Charges again what the log says was charged before the program stopped,
@@ -307,9 +308,9 @@ pub(crate) fn too_many(then_ms: i64, now_ms: i64) -> TooMany {
 }
 
 /// What a request was charged.
-#[must_use = "a charge that is dropped is given back"]
+#[must_use = "what did not happen is to be given back"]
 pub struct Charge {
-    limits: Option<Limits>,
+    limits: Limits,
     at_ms: i64,
     mails: Vec<Mail>,
     owners: Vec<Owner>,
@@ -317,17 +318,10 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// It happened.
-    pub fn keep(mut self) {
-        self.limits = None;
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        let Some(limits) = self.limits.take() else { return };
-        let mut books = limits.inner.books();
-        self.mails.drain(..).for_each(|mail| books.mails.give_back(mail));
+    /// It did not happen.
+    pub fn give_back(self) {
+        let mut books = self.limits.inner.books();
+        self.mails.into_iter().for_each(|mail| books.mails.give_back(mail));
         for owner in &self.owners {
             books.window(owner).give_back(self.at_ms, self.invitations);
         }

@@ -72,7 +72,10 @@ where
             return Ok(());
         }
         // An earlier run asked for something else: that is given back first.
-        *last = Last::default();
+        last.asked = None;
+        if let Some(charge) = last.charge.take() {
+            charge.give_back();
+        }
         if !asked.recipients.is_empty() {
             let charge = self.limits.charge(context.actor, &context.tenant, &asked.recipients, asked.invitations);
             let charge = charge.map_err(|limit| Refusal::TooSoon { retry_after_s: limit.retry_after_s })?;
@@ -109,8 +112,8 @@ where
     let Last { asked, charge } = std::mem::take(&mut *last.lock().unwrap_or_else(PoisonError::into_inner));
     // An unknown outcome may have landed: it counts.
     let landed = matches!(result, Ok(_) | Err(Failure::Unavailable(Unavailable::OutcomeUnknown)));
-    if let Some(charge) = charge.filter(|_| landed) {
-        charge.keep();
+    if let Some(charge) = charge.filter(|_| !landed) {
+        charge.give_back();
     }
     result.map(|written| Sent { written, asked })
 }

@@ -3,33 +3,13 @@
 use crate::Service;
 use async_trait::async_trait;
 use domain::bus::{Answer, Record, Unit};
-use domain::{Actor, Address, Context, Failure, Refusal, TenantName, Unavailable, UseCase};
-use identity::{Limits, TooMany};
-use std::future::Future;
+use domain::{Address, Context, Failure, Refusal, Unavailable, UseCase};
+use identity::TooMany;
 use std::marker::PhantomData;
 
-/// Charges the limits for the mails an operation asks for, and keeps the
-/// charge only if it succeeds: what was refused costs nothing.
-///
-/// # Errors
-/// `Err` when a limit is reached; else the operation's own result.
-pub async fn charged<T>(
-    limits: &Limits,
-    (actor, tenant): (Actor, &TenantName),
-    recipients: &[Address],
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<Result<T, Failure>, TooMany> {
-    let invitations = u32::try_from(recipients.len()).unwrap_or(u32::MAX);
-    let charge = limits.charge(actor, tenant, recipients, invitations)?;
-    let result = work.await;
-    if counts(&result) {
-        charge.keep();
-    }
-    Ok(result)
-}
-
-/// [`charged`] around a use case that may be the repetition of a keyed
-/// request: what answers from an earlier receipt sends nothing and costs nothing.
+/// Charges the limits for the mails a use case asks for, and gives the charge
+/// back if it is refused, or answered from an earlier receipt: that sends
+/// nothing and costs nothing. Who hangs up meanwhile has spent it.
 ///
 /// # Errors
 /// `Err` when a limit is reached; else the use case's own result.
@@ -45,8 +25,8 @@ pub async fn invite<C: UseCase>(
         Err(too_many) => return given_before::<C>(service, context, too_many).await,
     };
     let result = service.bus.perform(context, Noted(case)).await;
-    if counts(&result) && !result.as_ref().is_ok_and(|noted| noted.repeated) {
-        charge.keep();
+    if !counts(&result) || result.as_ref().is_ok_and(|noted| noted.repeated) {
+        charge.give_back();
     }
     Ok(result.map(|noted| noted.output))
 }

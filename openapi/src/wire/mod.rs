@@ -24,7 +24,7 @@ mod types;
 pub use arrival::{Arrival, arrival, peer};
 pub use body::{Body, BodyFault, MAX_BODY, Media};
 pub use caller::{Caller, CallerError, KeyFault, MAX_KEY, authenticate, bearer, caller, idempotency, tenant_of};
-pub use charge::{charged, invite};
+pub use charge::invite;
 pub use json::{JsonFault, MAX_DEPTH, parse};
 pub use members::{Member, Members};
 pub use observe::{Answered, Observer};

@@ -7,13 +7,17 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, RwLock},
+    sync::{
+        Mutex, MutexGuard, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
-use super::layer::{ClaimKey, Head, Kept, Layer};
+use super::filter::{Filter, Kind};
+use super::layer::{ClaimKey, ClaimSecret, Head, Kept, Layer};
 use crate::{
     CommandId, Mark, OpenError, Position, ReadError, StreamId, Version,
     locks::{lock, read, write},
@@ -25,6 +29,10 @@ pub(crate) const FILE: &str = "index.db";
 const READERS: usize = 2;
 /// Page cache of the connection that checks units, KiB.
 const FRONT_CACHE_KIB: u32 = 8_192;
+/// Keys read at once while the filter is filled; between two reads the write-ahead log can be carried over.
+const FILTERED_AT_ONCE: i64 = 8_192;
+/// An invitation is created and sent: two events, a stream and two claims.
+const KEYS_OF_TWO_EVENTS: u64 = 3;
 /// Receipts forgotten at once: as many as may have come since the last time.
 const PRUNED_AT_ONCE: i64 = 131_072;
 
@@ -76,6 +84,7 @@ pub(crate) struct Disk {
     writer: Mutex<Connection>,
     front: Mutex<Connection>,
     readers: Readers,
+    filter: Filter,
 }
 
 impl Disk {
@@ -102,6 +111,11 @@ impl Disk {
             .prepare("SELECT name, id FROM names")
             .and_then(|mut names| names.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
             .map_err(wrap)?;
+        let events = writer.query_row("SELECT position FROM mark", [], position).optional().map_err(wrap)?;
+        let filter = Filter::new(events.unwrap_or(0) * KEYS_OF_TWO_EVENTS / 2);
+        if events.is_none() {
+            filter.complete();
+        }
         let front = sqlite::open_reader(path)?;
         front.execute_batch(&format!("PRAGMA cache_size=-{FRONT_CACHE_KIB}")).map_err(wrap)?;
         Ok(Self {
@@ -110,11 +124,12 @@ impl Disk {
             writer: Mutex::new(writer),
             front: Mutex::new(front),
             readers: Readers::open(path, READERS)?,
+            filter,
         })
     }
 
     /// What the file says of itself.
-    pub(crate) fn standing(&self, secret: &[u8; 32]) -> Standing {
+    pub(crate) fn standing(&self, secret: &ClaimSecret) -> Standing {
         let row = lock(&self.writer).query_row("SELECT ledger, position, leaf, secret FROM mark", [], |row| {
             let mark = Mark {
                 ledger_id: Uuid::from_bytes(row.get(0)?),
@@ -124,7 +139,7 @@ impl Disk {
             Ok((mark, row.get::<_, [u8; 32]>(3)?))
         });
         match row {
-            Ok((mark, found)) if found == *secret => Standing::Follows(mark),
+            Ok((mark, found)) if found == secret.mark => Standing::Follows(mark),
             Err(rusqlite::Error::QueryReturnedNoRows) => Standing::Empty,
             Ok(_) | Err(_) => Standing::Unfit,
         }
@@ -146,6 +161,64 @@ impl Disk {
     /// A connection for anybody else.
     pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
         self.readers.take()
+    }
+
+    /// Adds to the filter what the file holds; until that is done, every look-up asks the file.
+    /// A thread of its own does it beside everything else.
+    pub(crate) fn fill_filter(&self, stop: &AtomicBool) -> Result<(), OpenError> {
+        let wrap = |source| OpenError::Sqlite { file: self.path.clone(), source };
+        let on = sqlite::open_reader(&self.path)?;
+        for (kind, first, next) in [
+            (
+                Kind::Stream,
+                "SELECT key FROM streams ORDER BY key LIMIT ?1",
+                "SELECT key FROM streams WHERE key > ?2 ORDER BY key LIMIT ?1",
+            ),
+            (
+                Kind::Claim,
+                "SELECT key FROM claims ORDER BY key LIMIT ?1",
+                "SELECT key FROM claims WHERE key > ?2 ORDER BY key LIMIT ?1",
+            ),
+            (
+                Kind::Command,
+                "SELECT command FROM receipts ORDER BY command LIMIT ?1",
+                "SELECT command FROM receipts WHERE command > ?2 ORDER BY command LIMIT ?1",
+            ),
+        ] {
+            let mut last: Option<Vec<u8>> = None;
+            loop {
+                if stop.load(Relaxed) {
+                    return Ok(());
+                }
+                let keys: Vec<Vec<u8>> = match &last {
+                    None => blobs(&on, first, params![FILTERED_AT_ONCE]),
+                    Some(last) => blobs(&on, next, params![FILTERED_AT_ONCE, last]),
+                }
+                .map_err(wrap)?;
+                keys.iter().for_each(|key| self.filter.add(kind, key));
+                match keys.into_iter().next_back() {
+                    Some(key) => last = Some(key),
+                    None => break,
+                }
+            }
+        }
+        self.filter.complete();
+        Ok(())
+    }
+
+    /// Whether the file certainly has no such stream.
+    pub(crate) fn lacks_stream(&self, stream: &StreamId) -> bool {
+        self.key(stream).is_none_or(|key| self.filter.lacks(Kind::Stream, &key))
+    }
+
+    /// Whether the file certainly has no such claim.
+    pub(crate) fn lacks_claim(&self, key: &ClaimKey) -> bool {
+        self.filter.lacks(Kind::Claim, &key.0)
+    }
+
+    /// Whether the file certainly has no such receipt.
+    pub(crate) fn lacks_receipt(&self, command: &CommandId) -> bool {
+        self.filter.lacks(Kind::Command, &command.0)
     }
 
     fn name(&self, name: &str) -> Option<u32> {
@@ -230,7 +303,7 @@ impl Disk {
     }
 
     /// Writes a layer and how far it reaches, in one transaction.
-    pub(crate) fn flush(&self, layer: &Layer, ledger: Uuid, secret: &[u8; 32]) -> Result<(), ReadError> {
+    pub(crate) fn flush(&self, layer: &Layer, ledger: Uuid, secret: &ClaimSecret) -> Result<(), ReadError> {
         let Some((last, leaf)) = layer.last else { return Ok(()) };
         let mut writer = lock(&self.writer);
         let unit = writer.transaction()?;
@@ -241,7 +314,7 @@ impl Disk {
         self.write_names(&unit)?;
         unit.execute(
             "INSERT OR REPLACE INTO mark VALUES (1, ?1, ?2, ?3, ?4)",
-            params![ledger.as_bytes().as_slice(), secret.as_slice(), signed(last), leaf.as_slice()],
+            params![ledger.as_bytes().as_slice(), secret.mark.as_slice(), signed(last), leaf.as_slice()],
         )?;
         unit.commit()?;
         write(&self.names).unsaved.clear();
@@ -258,6 +331,7 @@ impl Disk {
         created.sort_unstable();
         let mut insert = unit.prepare_cached("INSERT OR REPLACE INTO streams VALUES (?1, ?2)")?;
         for (key, first) in created {
+            self.filter.add(Kind::Stream, &key);
             insert.execute(params![key, signed(first)])?;
         }
         let mut later: Vec<(Position, Version, Position)> = layer
@@ -281,6 +355,7 @@ impl Disk {
         for (key, holding) in claims {
             match holding.holder {
                 Some(holder) => {
+                    self.filter.add(Kind::Claim, &key.0);
                     let family = (!key.is_subject()).then(|| self.number(holding.family));
                     insert.execute(params![key.0.as_slice(), signed(holder), family])?
                 }
@@ -298,6 +373,7 @@ impl Disk {
             "INSERT INTO receipts VALUES (?1, ?2, ?3, ?4) ON CONFLICT (command) DO UPDATE SET last = excluded.last",
         )?;
         for (command, kept) in receipts {
+            self.filter.add(Kind::Command, &command.0);
             let fingerprint = kept.fingerprint.as_ref().map(<[u8; 32]>::as_slice);
             insert.execute(params![signed(kept.first), command.0.as_slice(), signed(kept.last), fingerprint])?;
         }
@@ -346,6 +422,11 @@ impl Disk {
     pub(crate) fn checkpoint(&self) -> Result<(), ReadError> {
         Ok(lock(&self.writer).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
+}
+
+fn blobs(on: &Connection, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Result<Vec<Vec<u8>>, rusqlite::Error> {
+    let mut select = on.prepare_cached(sql)?;
+    select.query_map(parameters, |row| row.get(0))?.collect()
 }
 
 fn position(row: &rusqlite::Row<'_>) -> Result<u64, rusqlite::Error> {

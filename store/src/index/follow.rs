@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     Disk,
     disk::Standing,
-    layer::{ClaimKey, Head, Kept, Layer},
+    layer::{ClaimKey, ClaimSecret, Head, Kept, Layer},
 };
 use crate::{
     ClaimChange, ClaimsOf, CommandId, Mark, OpenError, Position, ReadError, StreamId, Vault,
@@ -25,7 +25,7 @@ pub(crate) struct Following<'a> {
     pub log: &'a Backend,
     pub vault: &'a Vault,
     pub claims: &'a ClaimsOf,
-    pub secret: [u8; 32],
+    pub secret: &'a ClaimSecret,
     /// Units before this time are too old for their receipts to be kept, µs.
     pub receipts_since: i64,
 }
@@ -40,7 +40,7 @@ pub(crate) fn follow(
         let (layer, flushed) = following.catch_up(None, 0)?;
         return Ok((None, layer, flushed));
     };
-    let from = match disk.standing(&following.secret) {
+    let from = match disk.standing(following.secret) {
         Standing::Empty => Some(0),
         Standing::Follows(mark) if following.fits(&mark)? => Some(mark.position),
         Standing::Follows(_) | Standing::Unfit => None,
@@ -94,7 +94,7 @@ impl Following<'_> {
                 && layer.events >= FLUSH_EVENTS
                 && missing.is_empty()
             {
-                disk.flush(&layer, self.log.origin().id, &self.secret)?;
+                disk.flush(&layer, self.log.origin().id, self.secret)?;
                 layer = Layer::default();
                 flushed = after;
             }
@@ -122,7 +122,7 @@ impl Following<'_> {
         for change in subject_claim(&clear).into_iter().chain(changes) {
             match change {
                 ClaimChange::Take { family, name } => {
-                    layer.take(ClaimKey::of(&self.secret, family, &name), family, first);
+                    layer.take(ClaimKey::of(self.secret, family, &name), family, first);
                 }
                 ClaimChange::Release { family } => release(layer, disk, first, family)?,
             }

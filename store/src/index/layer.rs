@@ -5,7 +5,25 @@ use std::{collections::HashMap, sync::Arc};
 
 use uuid::Uuid;
 
-use crate::{CommandId, Position, SUBJECT_FAMILY, StreamId, Version, vault::keyed};
+use ring::hmac;
+
+use crate::{
+    CommandId, Position, SUBJECT_FAMILY, StreamId, Version,
+    vault::{keyed, keyed_by},
+};
+
+/// What turns claims' names into keys.
+pub(crate) struct ClaimSecret {
+    mac: hmac::Key,
+    /// Tells one secret from another; stands in the file, and gives nothing of it away.
+    pub mark: [u8; 32],
+}
+
+impl ClaimSecret {
+    pub(crate) fn new(secret: &[u8; 32]) -> Self {
+        Self { mac: hmac::Key::new(hmac::HMAC_SHA256, secret), mark: keyed(secret, &[b"mark"]) }
+    }
+}
 
 /// A claim without its name: no address stands in the index.
 ///
@@ -15,7 +33,7 @@ use crate::{CommandId, Position, SUBJECT_FAMILY, StreamId, Version, vault::keyed
 pub(crate) struct ClaimKey(pub [u8; 17]);
 
 impl ClaimKey {
-    pub(crate) fn of(secret: &[u8; 32], family: &str, name: &str) -> Self {
+    pub(crate) fn of(secret: &ClaimSecret, family: &str, name: &str) -> Self {
         let mut key = [0; 17];
         if family == SUBJECT_FAMILY
             && let Ok(subject) = Uuid::try_parse(name)
@@ -23,7 +41,7 @@ impl ClaimKey {
             key[0] = 1;
             key[1..].copy_from_slice(subject.as_bytes());
         } else {
-            key[1..].copy_from_slice(&keyed(secret, &[family.as_bytes(), b"\0", name.as_bytes()])[..16]);
+            key[1..].copy_from_slice(&keyed_by(&secret.mac, &[family.as_bytes(), b"\0", name.as_bytes()])[..16]);
         }
         Self(key)
     }

@@ -7,6 +7,7 @@
 //! memory only after it is on disk, so nothing falls between.
 
 mod disk;
+mod filter;
 mod flush;
 mod follow;
 mod layer;
@@ -14,7 +15,7 @@ mod layer;
 use std::{
     cell::Cell,
     collections::BTreeMap,
-    sync::{Arc, MutexGuard, RwLock},
+    sync::{Arc, MutexGuard, RwLock, atomic::AtomicBool},
     time::Instant,
 };
 
@@ -24,7 +25,7 @@ use uuid::Uuid;
 pub(crate) use disk::Disk;
 pub(crate) use flush::Flusher;
 pub(crate) use follow::{Following, follow};
-pub(crate) use layer::{ClaimKey, Head, Holding, Kept, Layer};
+pub(crate) use layer::{ClaimKey, ClaimSecret, Head, Holding, Kept, Layer};
 
 use crate::{
     CommandId, Position, ReadError, StreamId, Version,
@@ -33,7 +34,7 @@ use crate::{
 
 pub(crate) struct Index {
     pub ledger: Uuid,
-    pub secret: [u8; 32],
+    pub secret: ClaimSecret,
     active: RwLock<Layer>,
     sealed: RwLock<Option<Arc<Layer>>>,
     disk: Option<Disk>,
@@ -55,6 +56,7 @@ impl Pinned<'_> {
     fn find<T>(
         &self,
         in_layer: impl Fn(&Layer) -> Option<T>,
+        lacks: impl FnOnce(&Disk) -> bool,
         on_disk: impl FnOnce(&Disk, &Connection) -> Result<T, ReadError>,
         absent: T,
     ) -> Result<T, ReadError> {
@@ -63,6 +65,9 @@ impl Pinned<'_> {
         }
         if let Some(found) = self.sealed.as_deref().and_then(in_layer) {
             return Ok(found);
+        }
+        if self.index.disk.as_ref().is_none_or(lacks) {
+            return Ok(absent);
         }
         match self.disk()? {
             Some((disk, on)) => on_disk(disk, on),
@@ -81,24 +86,24 @@ impl Pinned<'_> {
 
     pub(crate) fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
         let in_layer = |layer: &Layer| layer.streams.get(stream).map(|grown| Some(grown.head));
-        self.find(in_layer, |disk, on| disk.head(on, stream), None)
+        self.find(in_layer, |disk| disk.lacks_stream(stream), |disk, on| disk.head(on, stream), None)
     }
 
     /// By the first position of the holding stream.
     pub(crate) fn holder(&self, key: &ClaimKey) -> Result<Option<Position>, ReadError> {
         let in_layer = |layer: &Layer| layer.claims.get(key).map(|holding| holding.holder);
-        self.find(in_layer, |disk, on| disk.holder(on, key), None)
+        self.find(in_layer, |disk| disk.lacks_claim(key), |disk, on| disk.holder(on, key), None)
     }
 
     pub(crate) fn receipt(&self, command: &CommandId) -> Result<Option<Kept>, ReadError> {
         let in_layer = |layer: &Layer| layer.receipts.get(command).copied().map(Some);
-        self.find(in_layer, |disk, on| disk.receipt(on, command), None)
+        self.find(in_layer, |disk| disk.lacks_receipt(command), |disk, on| disk.receipt(on, command), None)
     }
 
     /// The last number given in a tenant; 0 if none.
     pub(crate) fn tenant(&self, tenant: &str) -> Result<u64, ReadError> {
         let in_layer = |layer: &Layer| layer.tenants.get(tenant).map(|numbered| numbered.last);
-        self.find(in_layer, |disk, on| disk.tenant(on, tenant), 0)
+        self.find(in_layer, |_| false, |disk, on| disk.tenant(on, tenant), 0)
     }
 
     /// What a stream may hold in a family; the caller checks each with `holder`.
@@ -129,7 +134,7 @@ impl Drop for Pinned<'_> {
 
 impl Index {
     /// Over a file that follows up to `flushed` already, or in memory.
-    pub(crate) fn new(ledger: Uuid, secret: [u8; 32], disk: Option<Disk>, memory: Layer, flushed: Position) -> Self {
+    pub(crate) fn new(ledger: Uuid, secret: ClaimSecret, disk: Option<Disk>, memory: Layer, flushed: Position) -> Self {
         Self {
             ledger,
             secret,
@@ -150,6 +155,7 @@ impl Index {
     fn find<T>(
         &self,
         in_layer: impl Fn(&Layer) -> Option<T>,
+        lacks: impl FnOnce(&Disk) -> bool,
         on_disk: impl FnOnce(&Disk, &Connection) -> Result<T, ReadError>,
         absent: T,
     ) -> Result<T, ReadError> {
@@ -160,14 +166,15 @@ impl Index {
             return Ok(found);
         }
         match &self.disk {
-            None => Ok(absent),
-            Some(disk) => on_disk(disk, &disk.reader()),
+            Some(disk) if !lacks(disk) => on_disk(disk, &disk.reader()),
+            Some(_) | None => Ok(absent),
         }
     }
 
     pub(crate) fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
         self.find(
             |layer| layer.streams.get(stream).map(|grown| Some(grown.head)),
+            |disk| disk.lacks_stream(stream),
             |disk, on| disk.head(on, stream),
             None,
         )
@@ -175,16 +182,31 @@ impl Index {
 
     /// By the first position of the holding stream.
     pub(crate) fn holder(&self, key: &ClaimKey) -> Result<Option<Position>, ReadError> {
-        self.find(|layer| layer.claims.get(key).map(|holding| holding.holder), |disk, on| disk.holder(on, key), None)
+        self.find(
+            |layer| layer.claims.get(key).map(|holding| holding.holder),
+            |disk| disk.lacks_claim(key),
+            |disk, on| disk.holder(on, key),
+            None,
+        )
     }
 
     pub(crate) fn receipt(&self, command: &CommandId) -> Result<Option<Kept>, ReadError> {
-        self.find(|layer| layer.receipts.get(command).copied().map(Some), |disk, on| disk.receipt(on, command), None)
+        self.find(
+            |layer| layer.receipts.get(command).copied().map(Some),
+            |disk| disk.lacks_receipt(command),
+            |disk, on| disk.receipt(on, command),
+            None,
+        )
     }
 
     /// Where the stream begins whose first event has this number.
     pub(crate) fn created(&self, tenant: &str, tseq: u64) -> Result<Option<Position>, ReadError> {
-        self.find(|layer| layer.created(tenant, tseq).map(Some), |disk, on| disk.created(on, tenant, tseq), None)
+        self.find(
+            |layer| layer.created(tenant, tseq).map(Some),
+            |_| false,
+            |disk, on| disk.created(on, tenant, tseq),
+            None,
+        )
     }
 
     /// Positions of a stream's events with versions in (after, to], by version.
@@ -208,13 +230,24 @@ impl Index {
         if let Some(sealed) = read(&self.sealed).as_deref() {
             note(sealed);
         }
-        if let (false, Some(disk)) = (whole, &self.disk) {
+        if let (false, Some(disk)) = (whole, &self.disk)
+            && !disk.lacks_stream(stream)
+        {
             let on = disk.reader();
             if let Some(first) = disk.first(&on, stream)? {
                 found.extend(disk.versions(&on, first, after, to)?);
             }
         }
         Ok(found)
+    }
+
+    /// Reads the file's keys into memory, so that most look-ups need not ask it. A thread of its own runs this.
+    pub(crate) fn fill_filter(&self, stop: &AtomicBool) {
+        if let Some(disk) = &self.disk
+            && let Err(fault) = disk.fill_filter(stop)
+        {
+            tracing::warn!(error = &fault as &dyn std::error::Error, "the index stays without its filter, and slower");
+        }
     }
 
     /// Takes over what a commit added. Only the writer calls it.

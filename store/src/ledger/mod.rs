@@ -31,7 +31,7 @@ use uuid::Uuid;
 
 use crate::{
     ClaimsOf, Mark, OpenError, Position, ReadError, Receipt, SubmitError, Unit, Vault,
-    index::{Disk, Following, Index, Kept, follow},
+    index::{ClaimSecret, Disk, Following, Index, Kept, follow},
     locks::{lock, read},
     log::{Backend, folder_of},
 };
@@ -98,6 +98,8 @@ struct Threads {
     writer: JoinHandle<()>,
     flusher: JoinHandle<()>,
     sweeper: JoinHandle<()>,
+    /// Ends by itself once the index's filter is full.
+    filler: JoinHandle<()>,
 }
 
 /// What callers and threads share.
@@ -115,6 +117,7 @@ struct Inner {
     /// Position and leaf of the last event.
     mark: RwLock<(Position, [u8; 32])>,
     failed: watch::Sender<bool>,
+    closing: AtomicBool,
     no_space: AtomicBool,
     folder: Option<PathBuf>,
     min_free_bytes: u64,
@@ -128,12 +131,12 @@ impl Ledger {
     pub fn open(options: LedgerOptions) -> Result<Ledger, OpenError> {
         let log = Backend::open(&options.backend)?;
         let folder = folder_of(&options.backend).map(PathBuf::from);
-        let secret = options.vault.secret("claims");
+        let secret = ClaimSecret::new(&options.vault.secret("claims"));
         let following = Following {
             log: &log,
             vault: &options.vault,
             claims: &options.claims,
-            secret,
+            secret: &secret,
             receipts_since: (options.now)() - RECEIPTS_FOR,
         };
         let disk = folder.as_deref().map(Disk::open).transpose()?;
@@ -154,6 +157,7 @@ impl Ledger {
             head: watch::Sender::new(position),
             mark: RwLock::new((position, leaf)),
             failed: watch::Sender::new(false),
+            closing: AtomicBool::new(false),
             no_space: AtomicBool::new(false),
             folder,
             min_free_bytes: options.min_free_bytes,
@@ -217,19 +221,22 @@ impl Ledger {
 impl Threads {
     fn start(inner: &Arc<Inner>, head: Position, last_at: i64) -> Result<Self, OpenError> {
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
-        let (flushing, sweeping) = (inner.clone(), inner.clone());
+        let (flushing, sweeping, filling) = (inner.clone(), inner.clone(), inner.clone());
         let writer = Writer::new(inner.clone(), head, last_at);
         let flusher = thread("index")
             .spawn(move || flushing.index.run_flusher(|| flushing.oldest_receipt()))
             .map_err(OpenError::Thread)?;
         let sweeper = thread("sweep").spawn(move || sweeping.sweep.run(&sweeping)).map_err(OpenError::Thread)?;
+        let filler =
+            thread("filter").spawn(move || filling.index.fill_filter(&filling.closing)).map_err(OpenError::Thread)?;
         let writer = thread("writer").spawn(move || writer.run()).map_err(OpenError::Thread)?;
-        Ok(Self { writer, flusher, sweeper })
+        Ok(Self { writer, flusher, sweeper, filler })
     }
 }
 
 impl Handle {
     fn end(&self) {
+        self.inner.closing.store(true, Relaxed);
         self.inner.queue.close();
         let Some(threads) = lock(&self.threads).take() else { return };
         // Panics have been printed by the threads themselves.
@@ -238,6 +245,7 @@ impl Handle {
         let _ = threads.flusher.join();
         self.inner.sweep.close();
         let _ = threads.sweeper.join();
+        let _ = threads.filler.join();
         if !*self.inner.failed.borrow() {
             self.inner.index.tidy();
             if let Err(fault) = self.inner.log.checkpoint_last() {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     Append, Claim, ClaimChange, ClaimsOf, CommandId, Lane, NewEvent, SUBJECT_FAMILY, StreamId, SubmitError, Unit,
     Vault, Version, canonical,
-    index::ClaimKey,
+    index::{ClaimKey, ClaimSecret},
     log::subject_of,
     vault::{Header, hex},
 };
@@ -68,7 +68,7 @@ pub(super) enum KeyedChange {
 pub(super) struct Preparing<'a> {
     pub vault: &'a Vault,
     pub claims: &'a ClaimsOf,
-    pub secret: &'a [u8; 32],
+    pub secret: &'a ClaimSecret,
 }
 
 impl Preparing<'_> {

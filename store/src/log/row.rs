@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
+use ring::digest;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Position, StreamId, Version, canonical};
+use crate::{Position, StreamId, Version, canonical, vault::bytes_of};
 
 /// An event as it is stored: sealed, with its texts verbatim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +73,10 @@ impl Row {
 
 /// RFC 6962: the hash of a leaf.
 fn leaf_hash(entry: &str) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update([0]);
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(&[0]);
     hash.update(entry.as_bytes());
-    hash.finalize().into()
+    bytes_of(hash.finish().as_ref())
 }
 
 /// The subject a payload names.

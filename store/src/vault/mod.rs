@@ -11,9 +11,8 @@ mod seal;
 
 use std::{path::PathBuf, sync::Arc};
 
-use hmac::{Hmac, Mac};
 use quick_cache::sync::Cache;
-use sha2::{Digest, Sha256};
+use ring::{digest, hmac};
 use thiserror::Error;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -192,17 +191,31 @@ impl Vault {
 
 /// HMAC-SHA-256 over the parts, in a row.
 pub(crate) fn keyed(secret: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    // A key of any length is fine for HMAC; this one has the block's half.
-    let Ok(mut mac) = <Hmac<Sha256> as Mac>::new_from_slice(secret) else { return [0; 32] };
+    keyed_by(&hmac::Key::new(hmac::HMAC_SHA256, secret), parts)
+}
+
+/// [`keyed`] under a key that is set up already, which is half the work.
+pub(crate) fn keyed_by(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = hmac::Context::with_key(key);
     for part in parts {
         mac.update(part);
     }
-    mac.finalize().into_bytes().into()
+    bytes_of(mac.sign().as_ref())
+}
+
+/// The 32 bytes of a SHA-256.
+pub(crate) fn bytes_of(digest: &[u8]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest);
+    bytes
 }
 
 fn commitment(id: Uuid, key: &[u8; 32]) -> String {
-    let digest = Sha256::new().chain_update(b"il-subject-v1").chain_update(id.as_bytes()).chain_update(key).finalize();
-    hex(&digest)
+    let mut digest = digest::Context::new(&digest::SHA256);
+    for part in [b"il-subject-v1".as_slice(), id.as_bytes(), key] {
+        digest.update(part);
+    }
+    hex(digest.finish().as_ref())
 }
 
 /// Lower-case hex.
