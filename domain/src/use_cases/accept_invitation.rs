@@ -36,7 +36,9 @@ impl UseCase for AcceptInvitation {
         let proven = account.address_verified && same_address(&account, &invitation);
         let caller = unit.context().caller();
         stage_acceptance(unit, &invitation, Acceptor { user, proven, caller, digest: &self.digest }).await?;
-        if invitation.proof(&self.digest) == Some(Proof::Mail) && same_address(&account, &invitation) {
+        // The same user again leaves no event, whichever secret is shown this time.
+        let first = invitation.state != State::Accepted;
+        if first && invitation.proof(&self.digest) == Some(Proof::Mail) && same_address(&account, &invitation) {
             unit.put::<User>(user, user::Command::VerifyAddress).await?;
         }
         Ok(())
