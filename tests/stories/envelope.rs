@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::use_cases::{CreateApplication, CreateUser, UpdateUser};
+use domain::use_cases::{CreateApplication, CreateUser};
 use domain::{Actor, Address, Channel, Context, Scope, TenantName};
 use invitation_ledger::clock::SystemClock;
 use invitation_ledger::serve::House;
@@ -340,7 +340,6 @@ async fn an_application_has_its_scopes() {
     );
     let got = shop.post("integrations/index", json!({"token": token, "tenant": "other"})).await;
     assert_eq!(got.body["errors"], json!([{"param": "tenant", "reason": "does not exist"}]));
-    let _ = UpdateUser::default();
     shop.house.close().await;
 }
 
@@ -374,6 +373,5 @@ async fn the_limit_of_a_recipient_counts_and_a_repetition_does_not() {
     let headers = [("content-type", "application/json"), ("idempotency-key", key.as_str())];
     let got = shop.send(Method::POST, "integrations/invitation_email", &headers, body.as_bytes()).await;
     is(&got, 200, "action-successful");
-    std::fs::write("/tmp/f/envelope.json", openapi::document(openapi::Dialect::Envelope)).unwrap();
     shop.house.close().await;
 }

@@ -11,9 +11,21 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod contract_accept;
+mod contract_employees;
+mod contract_envelope;
+mod contract_everywhere;
+mod contract_jsonapi;
+mod contract_jsonapi_list;
+mod contract_keys;
+mod contract_links;
+mod contract_platform;
+mod contract_platform_inviting;
+mod contract_sessions;
 mod envelope;
 mod every_dialect;
 mod inviting;
 mod races;
 mod secrets;
+mod seeds;
 mod time;

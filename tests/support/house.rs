@@ -24,6 +24,8 @@ const MAIL_WAIT: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 pub struct House {
+    /// By name, as they were given.
+    given: Vec<(String, String)>,
     settings: Settings,
     running: Option<Running>,
     runtime: Runtime,
@@ -44,15 +46,14 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data").display().to_string();
         let own = [("data", data.as_str()), ("listen", "127.0.0.1:0"), ("public_url", PUBLIC_URL)];
-        let flag = |(name, value): (&str, &str)| (name.to_owned(), format!("--{name}"), value.to_owned());
-        let flags = own.into_iter().chain(settings.iter().copied()).map(flag).collect();
-        let settings = Settings::resolve(&Sources { flags, ..Sources::default() }).unwrap();
+        let given = with(own.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(), settings);
+        let settings = resolve(&given);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(BEGINNING)));
         let running = runtime.block_on(Running::start(&settings, clock.clone())).unwrap();
         let token = std::fs::read_to_string(settings.data.join("admin-token")).unwrap().trim().to_owned();
         let address = running.address;
-        Self { settings, running: Some(running), runtime, clock, address, token, dead_letters: 0, folder }
+        Self { given, settings, running: Some(running), runtime, clock, address, token, dead_letters: 0, folder }
     }
 
     /// Stops it as a signal would, and starts it on the same folder.
@@ -61,6 +62,14 @@ impl House {
         let running = self.runtime.block_on(Running::start(&self.settings, self.clock.clone())).unwrap();
         self.address = running.address;
         self.running = Some(running);
+    }
+
+    /// The same with other settings from now on.
+    pub fn restart_with(&mut self, settings: &[(&str, &str)]) {
+        self.stop();
+        self.given = with(std::mem::take(&mut self.given), settings);
+        self.settings = resolve(&self.given);
+        self.restart();
     }
 
     fn stop(&mut self) {
@@ -200,6 +209,20 @@ impl House {
     pub fn expect_dead_letters(&mut self, count: u64) {
         self.dead_letters = count;
     }
+}
+
+/// Settings by name; those given later win.
+fn with(mut given: Vec<(String, String)>, more: &[(&str, &str)]) -> Vec<(String, String)> {
+    for (name, value) in more {
+        given.retain(|(known, _)| known != name);
+        given.push(((*name).to_owned(), (*value).to_owned()));
+    }
+    given
+}
+
+fn resolve(given: &[(String, String)]) -> Settings {
+    let flags = given.iter().map(|(name, value)| (name.clone(), format!("--{name}"), value.clone())).collect();
+    Settings::resolve(&Sources { flags, ..Sources::default() }).unwrap()
 }
 
 pub fn id_of(made: &Value) -> Uuid {

@@ -9,6 +9,8 @@ pub mod client;
 pub mod events;
 pub mod house;
 mod letter;
+pub mod post_office;
+pub mod said;
 pub mod wire;
 
 pub use client::{Browser, Client, User};

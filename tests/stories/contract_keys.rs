@@ -1,0 +1,135 @@
+//! `Idempotency-Key`: repeated requests, in every dialect.
+
+use crate::support::wire::{Answer, Request};
+use crate::support::{Client, House};
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+
+const BOB: &str = "bob@guests.example";
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+fn document(email: &str) -> Value {
+    json!({"data": {"type": "organization_invites", "attributes": {"recipient_email": email}}})
+}
+
+fn invite(client: &Client, organization: Uuid, email: &str, key: &str) -> Answer {
+    let target = format!("/api/v2/organizations/{organization}/invites");
+    client.send(Request::new("POST", &target).document(&document(email)).key(key))
+}
+
+#[test]
+fn the_same_body_gets_the_same_answer_for_24_hours_whatever_has_happened_since() {
+    let mut house = House::start();
+    let organization = house.organization("Acme Roofing");
+    let application = house.application(&["invites"]);
+    let first = invite(&application, organization, BOB, "monday");
+    first.given(201);
+    application.delete(first.header("location").unwrap()).api(204);
+    house.deliver();
+    house.restart();
+    house.advance(24 * HOUR - Duration::from_secs(1));
+    let application = Client::new(house.address, Some(application.token()));
+    let head = house.head();
+    let again = invite(&application, organization, BOB, "monday");
+    assert_eq!((again.status, again.json(), again.header("location")), (201, first.json(), first.header("location")));
+    assert_eq!(house.head(), head, "no new event");
+}
+
+#[test]
+fn another_body_is_409_here_and_400_in_envelope_and_platform() {
+    let house = House::start();
+    let organization = house.organization("Acme Roofing");
+    let client = house.application(&["invites", "integrations"]);
+    invite(&client, organization, BOB, "k").given(201);
+    let other = invite(&client, organization, "carol@guests.example", "k");
+    other.problem(409, "idempotency-key-reused", &json!({"header": "Idempotency-Key"}));
+    let create = |name: &str| {
+        client.send(Request::new("POST", "/api/v1/integrations/create").json(&json!({"name": name})).key("k"))
+    };
+    let made = create("Payroll").done();
+    assert_eq!(create("Payroll").done(), made);
+    create("Calendar").fault("Idempotency-Key", "was used with another body");
+    let listed = client.envelope("integrations/index", &json!({})).listed();
+    assert_eq!(listed["meta"]["page"]["total_count"], json!(1));
+}
+
+#[test]
+fn a_key_is_one_principals_and_one_operations() {
+    let house = House::start();
+    let (roofing, floors) = (house.organization("Acme Roofing"), house.organization("Acme Floors"));
+    let (one, other) = (house.application(&["invites"]), house.application(&["invites"]));
+    invite(&one, roofing, BOB, "k").given(201);
+    invite(&other, roofing, "carol@guests.example", "k").given(201);
+    let asked = json!({"EmailAddresses": [BOB]});
+    one.send(Request::new("POST", "/api/users/invitations").json(&asked).key("k")).platform(200);
+    // The same key and body for another organization is another request.
+    invite(&one, floors, BOB, "k").problem(409, "idempotency-key-reused", &json!({"header": "Idempotency-Key"}));
+}
+
+#[test]
+fn a_definite_refusal_is_repeated_too() {
+    let house = House::start();
+    let organization = house.organization("Acme Roofing");
+    let application = house.application(&["invites"]);
+    let made = invite(&application, organization, BOB, "first");
+    let refused = invite(&application, organization, BOB, "second");
+    refused.problem(409, "already-invited", &json!({"pointer": "/data/attributes/recipient_email"}));
+    application.delete(made.header("location").unwrap()).api(204);
+    let again = invite(&application, organization, BOB, "second");
+    assert_eq!((again.status, again.body), (409, refused.body), "although the address is free now");
+    house.advance(24 * HOUR);
+    invite(&application, organization, BOB, "second").given(201);
+}
+
+#[test]
+fn a_key_is_1_to_255_visible_characters_once() {
+    let house = House::start();
+    let organization = house.organization("Acme Roofing");
+    let client = house.application(&["invites", "integrations"]);
+    let at = json!({"header": "Idempotency-Key"});
+    for wrong in ["", "a b", "ü", &"k".repeat(256)] {
+        invite(&client, organization, BOB, wrong).problem(400, "invalid-idempotency-key", &at);
+    }
+    let twice = Request::new("POST", "/api/v1/integrations/create").json(&json!({"name": "Payroll"})).key("a").key("b");
+    client.send(twice).fault("Idempotency-Key", "must be 1 to 255 visible ASCII characters, once");
+    let asked = json!({"EmailAddresses": [BOB]});
+    let spaced = Request::new("POST", "/api/users/invitations").json(&asked).key("a b");
+    let told = json!([{"param": "Idempotency-Key", "reason": "must be 1 to 255 visible ASCII characters, once"}]);
+    assert_eq!(client.send(spaced).code(400, "invalid-parameters"), told);
+    invite(&client, organization, BOB, &"k".repeat(255)).given(201);
+}
+
+#[test]
+fn log_ins_registrations_and_reads_take_no_notice_of_it() {
+    let house = House::start();
+    let password = crate::support::PASSWORD;
+    house.user_with("ann@acme.example", &json!({"liaison": true}));
+    let log_in = || {
+        let asked = json!({"email": "ann@acme.example", "password": password});
+        house.send(&Request::new("POST", "/api/login").json(&asked).key("k"))
+    };
+    let (first, second) = (log_in(), log_in());
+    first.platform(200);
+    assert_ne!(first.headers("set-cookie"), second.headers("set-cookie"), "two sessions");
+    let application = house.application(&["integrations"]);
+    let index =
+        || application.send(Request::new("POST", "/api/v1/integrations/index").json(&json!({})).key("k")).listed();
+    assert_eq!(index()["meta"]["page"]["total_count"], json!(0));
+    application.envelope("integrations/create", &json!({"name": "Payroll"})).done();
+    assert_eq!(index()["meta"]["page"]["total_count"], json!(1));
+}
+
+#[test]
+fn a_repeated_request_sends_no_second_mail_and_costs_no_limit() {
+    let house = House::with(&[("limits.mails_per_recipient", "1")]);
+    let integration = house.integration("Acme Calendar");
+    let asked = json!({"id": integration, "email": BOB});
+    let ask =
+        || house.deployment().send(Request::new("POST", "/api/v1/integrations/invitation_email").json(&asked).key("k"));
+    let first = ask().done();
+    for _ in 0..3 {
+        assert_eq!(ask().done(), first);
+    }
+    assert_eq!(house.letters_to(BOB).len(), 1);
+}
