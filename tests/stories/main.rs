@@ -12,6 +12,7 @@
 mod support;
 
 mod contract_accept;
+mod contract_callers;
 mod contract_employees;
 mod contract_envelope;
 mod contract_everywhere;
@@ -25,7 +26,9 @@ mod contract_sessions;
 mod envelope;
 mod every_dialect;
 mod inviting;
+mod log_lines;
 mod races;
 mod secrets;
 mod seeds;
+mod stopping;
 mod time;
