@@ -133,3 +133,50 @@ fn a_repeated_request_sends_no_second_mail_and_costs_no_limit() {
     }
     assert_eq!(house.letters_to(BOB).len(), 1);
 }
+
+/// The old one is due, and nobody has swept it: the new one clears it away in the same unit.
+#[test]
+fn an_invitation_that_took_an_expired_ones_place_is_the_one_repeated() {
+    let house = House::start();
+    let organization = house.organization("Acme Roofing");
+    let integration = house.integration("Acme Calendar");
+    let application = house.application(&["invites", "integrations"]);
+    let old = invite(&application, organization, BOB, "old").given(201);
+    let by_envelope = |key: &str| {
+        let asked = json!({"id": integration, "email": BOB});
+        application.send(Request::new("POST", "/api/v1/integrations/invitation_email").json(&asked).key(key))
+    };
+    let old_mail = by_envelope("old").done();
+    house.deliver();
+    house.advance(7 * 24 * HOUR);
+    let new = invite(&application, organization, BOB, "new");
+    assert_ne!(new.given(201)["data"]["id"], old["data"]["id"]);
+    let again = invite(&application, organization, BOB, "new");
+    assert_eq!((again.json(), again.header("location")), (new.json(), new.header("location")));
+    let new_mail = by_envelope("new").done();
+    assert_ne!(new_mail["id"], old_mail["id"]);
+    assert_eq!(by_envelope("new").done(), new_mail);
+}
+
+#[test]
+fn an_employee_who_took_an_off_boarded_ones_address_is_the_one_repeated() {
+    let house = House::start();
+    let application = house.application(&["employees"]);
+    let create = |key: &str, more: Value| {
+        let mut asked = json!({"email": "eve@acme.example"});
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        application.send(Request::new("POST", "/api/v1/employees/create").json(&asked).key(key))
+    };
+    let old = create("old", json!({"date_off_boarded": "2025-06-16"})).done();
+    house.advance(24 * HOUR);
+    let new = create("new", json!({"first_name": "Eve"})).done();
+    assert_ne!(new["id"], old["id"]);
+    assert_eq!(create("new", json!({"first_name": "Eve"})).done(), new);
+    let update = |key: &str, phone: &str| {
+        let asked = json!({"id": new["id"], "email": "eve@acme.example", "phone": phone});
+        application.send(Request::new("POST", "/api/v1/employees/update").json(&asked).key(key))
+    };
+    let changed = update("first", "1").done();
+    update("second", "2").done();
+    assert_eq!(update("first", "1").done(), changed, "as it stood then");
+}
