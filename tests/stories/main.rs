@@ -23,6 +23,7 @@ mod contract_links;
 mod contract_platform;
 mod contract_platform_inviting;
 mod contract_sessions;
+mod coverage;
 mod envelope;
 mod every_dialect;
 mod inviting;

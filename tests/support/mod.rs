@@ -10,6 +10,7 @@ pub mod events;
 pub mod house;
 mod letter;
 pub mod post_office;
+pub mod program;
 pub mod said;
 pub mod wire;
 

@@ -67,7 +67,8 @@ impl Request {
         self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
-    fn bytes(&self, host: &str, keep: bool) -> Vec<u8> {
+    /// As it goes over the wire; `keep` leaves the connection open for another.
+    pub fn bytes(&self, host: &str, keep: bool) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         let mut add = |name: &str, value: &str| head.push_str(&format!("{name}: {value}\r\n"));
         if !self.has("host") {

@@ -25,6 +25,7 @@ use poem::{Request, Response};
 use projections::Views;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::time::Instant;
 use tries::Tries;
 use uuid::Uuid;
 
@@ -91,6 +92,7 @@ impl Links {
     }
 
     pub async fn answer(&self, action: Action, request: Request) -> Response {
+        let started = Instant::now();
         let request_id = request_id(&request);
         let mut response = match self.serve(action, request, request_id).await {
             Ok(response) => response,
@@ -100,6 +102,16 @@ impl Links {
         if let Ok(id) = HeaderValue::from_str(&request_id.to_string()) {
             response.headers_mut().insert("x-request-id", id);
         }
+        // As the shell of the dialects has it. The path is a secret's half, and stays out.
+        tracing::info!(
+            dialect = "link",
+            method = "POST",
+            route = action.path(),
+            status = response.status().as_u16(),
+            ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            %request_id,
+            "answered"
+        );
         response
     }
 

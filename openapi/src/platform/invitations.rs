@@ -6,9 +6,9 @@ use super::schema::UserInviteRequest;
 use super::{ByBrowserOrBearer, Tag, answered, door};
 use crate::Service;
 use crate::wire::{self, Body, HeaderParam, KeyText, Member, QueryParam, Reply, Secured, TenantText, arrival};
-use domain::Address;
 use domain::text::{MAX_MESSAGE, lines};
 use domain::use_cases::{InviteToPlatform, MAX_ADDRESSES};
+use domain::{Address, Refusal, What};
 use poem::http::StatusCode;
 use poem::{Request, Response};
 use poem_openapi::OpenApi;
@@ -64,8 +64,13 @@ impl Invitations {
     async fn run(&self, request: &Request, body: &Body<Five, UserInviteRequest>) -> Result<Vec<Address>, Fault> {
         let service = &self.service;
         let caller = door::enter(request, service, None).await?;
+        // Naming another tenant than one's own is the same as naming none that exists.
+        let names_one = wire::query(request).iter().any(|(name, _)| name == "tenant");
+        if names_one && wire::tenant_of(request).as_ref() != Some(&caller.tenant) {
+            return Err(Refusal::NotFound(What::Tenant).into());
+        }
         let Wanted { emails, message } = decode(&door::json(body)?)?;
-        let mut context = caller.context(service, request);
+        let mut context = caller.context(request);
         context.idempotency = wire::idempotency(request, OPERATION, body.bytes()?, &service.identity)?;
         let case = InviteToPlatform { emails: emails.clone(), message };
         wire::invite(service, context, &emails, case).await??;
