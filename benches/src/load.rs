@@ -17,6 +17,8 @@ pub type Make = Arc<dyn Fn(u64) -> Option<Vec<u8>> + Send + Sync>;
 
 /// What a load came to.
 pub struct Measured {
+    /// As expected.
+    pub answers: u64,
     pub per_second: f64,
     pub p50: Duration,
     pub p99: Duration,
@@ -72,10 +74,11 @@ impl Load {
         let at = |share: usize| {
             Duration::from_micros(u64::from(all.times.get(all.times.len() * share / 100).copied().unwrap_or(0)))
         };
+        let answers = all.times.len() as u64;
         let per_second = all.times.len() as f64 / took;
         let (p50, p99) = (at(50), at(99));
         let Tally { others, first_other, kept, .. } = all;
-        Ok(Measured { per_second, p50, p99, others, first_other, kept })
+        Ok(Measured { answers, per_second, p50, p99, others, first_other, kept })
     }
 }
 

@@ -85,38 +85,31 @@ pub async fn run(settings: &[&str]) -> Result<(), Box<dyn Error>> {
         numbers: Arc::new(AtomicU64::new(number("first", 0))),
     };
     let mut out = std::io::stdout();
-    writeln!(out, "| what | connections | per second | p50 ms | p99 ms | other answers |")?;
-    writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: |")?;
+    writeln!(out, "| what | connections | per second | p50 ms | p99 ms | ledger's CPU µs each | other answers |")?;
+    writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
     for connections in CONNECTIONS.into_iter().filter(|c| place.at.is_empty() || place.at == c.to_string()) {
         for what in What::ALL.into_iter().filter(|what| place.has(*what)) {
             let load = place.load(what, connections).await?;
-            line(what.name(), connections, &load.run(&place.numbers).await?)?;
+            place.measure(what.name(), &load).await?;
         }
     }
     writeln!(out, "\nresident memory of the ledger: {}", memory(&place.pid))?;
     if place.fill > 0 { place.filled().await } else { Ok(()) }
 }
 
-fn line(what: &str, connections: usize, m: &Measured) -> std::io::Result<()> {
-    let ms = |d: Duration| d.as_secs_f64() * 1e3;
-    let mut out = std::io::stdout();
-    writeln!(
-        out,
-        "| {what} | {connections} | {:.0} | {:.2} | {:.2} | {} |",
-        m.per_second,
-        ms(m.p50),
-        ms(m.p99),
-        m.others
-    )?;
-    if let Some(other) = &m.first_other {
-        writeln!(out, "first other answer: {other}")?;
-    }
-    out.flush()
-}
-
 fn memory(pid: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.lines().find_map(|l| l.strip_prefix("VmRSS:")).map_or_else(|| "unknown".to_owned(), |v| v.trim().to_owned())
+}
+
+/// Processor time a process has taken, user and system, in microseconds; what
+/// is read off it is steadier than rates are on a machine that others use too.
+fn processor_time(pid: &str) -> Option<u64> {
+    /// Linux' `USER_HZ` on every machine it runs on today.
+    const TICK_US: u64 = 10_000;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some((fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?) * TICK_US)
 }
 
 fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
@@ -166,6 +159,25 @@ impl Place {
         };
         let lasts = Duration::from_secs(self.seconds);
         Ok(Load { address: address.clone(), connections, lasts, expect, make, keep: false })
+    }
+
+    /// Runs a load and prints its line.
+    async fn measure(&self, what: &str, load: &Load) -> Result<(), Box<dyn Error>> {
+        let before = processor_time(&self.pid);
+        let m: Measured = load.run(&self.numbers).await?;
+        let took = before.zip(processor_time(&self.pid)).map(|(before, after)| after - before);
+        let each = took
+            .filter(|_| load.address == self.ledger)
+            .map_or_else(String::new, |took| (took / (m.answers + m.others).max(1)).to_string());
+        let ms = |d: Duration| d.as_secs_f64() * 1e3;
+        let mut out = std::io::stdout();
+        let (connections, others) = (load.connections, m.others);
+        let (p50, p99) = (ms(m.p50), ms(m.p99));
+        writeln!(out, "| {what} | {connections} | {:.0} | {p50:.2} | {p99:.2} | {each} | {others} |", m.per_second)?;
+        if let Some(other) = &m.first_other {
+            writeln!(out, "first other answer: {other}")?;
+        }
+        Ok(out.flush()?)
     }
 
     fn invites(&self) -> String {
@@ -230,7 +242,7 @@ impl Place {
         }
         for what in [What::Create, What::Get, What::List] {
             let load = self.load(what, 64).await?;
-            line(&format!("{}, filled", what.name()), 64, &load.run(&self.numbers).await?)?;
+            self.measure(&format!("{}, filled", what.name()), &load).await?;
         }
         let made = self.numbers.load(Relaxed);
         writeln!(std::io::stdout(), "after {made} requests: resident memory {}", memory(&self.pid))?;

@@ -4,12 +4,13 @@ use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use uuid::Uuid;
 
-/// The unit of isolation: `[a-z0-9-]{1,32}`. The platform dialect calls it a business.
+/// The unit of isolation: `[a-z0-9-]{1,32}`. The platform dialect calls it a business. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct TenantName(String);
+pub struct TenantName(Arc<str>);
 
 pub const MAX_TENANT_NAME: usize = 32;
 
@@ -19,13 +20,13 @@ impl TenantName {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let fits = !text.is_empty() && text.len() <= MAX_TENANT_NAME;
         let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits && plain { Ok(Self(text.to_owned())) } else { Err("must be 1 to 32 of a-z, 0-9 and -") }
+        if fits && plain { Ok(Self(Arc::from(text))) } else { Err("must be 1 to 32 of a-z, 0-9 and -") }
     }
 
     /// The tenant that exists from the first start.
     #[must_use]
     pub fn default_tenant() -> Self {
-        Self("default".to_owned())
+        Self(Arc::from("default"))
     }
 
     #[must_use]
@@ -55,7 +56,7 @@ impl TryFrom<String> for TenantName {
 
 impl From<TenantName> for String {
     fn from(value: TenantName) -> Self {
-        value.0
+        value.as_str().to_owned()
     }
 }
 

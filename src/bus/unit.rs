@@ -3,7 +3,7 @@
 use super::cache::AnyState;
 use super::{Inner, REFUSAL, RETRY_AFTER_S, event_store, id_in, lane, mail_board, stream_of};
 use async_trait::async_trait;
-use domain::bus::{Claim, Stream, Subject, Unit};
+use domain::bus::{Claim, MailRef, MailResult, Stream, Subject, Unit};
 use domain::invitation::Digests;
 use domain::{Context, Event, Failure, Origin, Refusal, Root, TenantName, Timestamp, Unavailable};
 use std::any::Any;
@@ -37,7 +37,10 @@ struct Open {
 
 struct Staged {
     event: Box<dyn Any + Send + Sync>,
-    new: NewEvent,
+    /// As the store takes it; gone once it has.
+    new: Option<NewEvent>,
+    /// The mail and its result, if the event reports one.
+    result: Option<(MailRef, MailResult)>,
     /// Folds this event, with its true place, into a state of its type.
     fold: fn(&mut AnyState, &(dyn Any + Send + Sync), &Origin),
 }
@@ -91,14 +94,15 @@ impl LedgerUnit {
         metadata
     }
 
-    /// The unit as the store takes it.
+    /// The unit as the store takes it. Once: it takes the events along.
     pub fn draft(&mut self, command: Option<CommandId>, refusal: Option<&Refusal>) -> store::Unit {
         let metadata = self.metadata(refusal);
         let guards = self.open.iter().filter(|o| o.events.is_empty()).map(|o| (o.stream.clone(), o.version)).collect();
         let mut appends = Vec::with_capacity(self.written.len());
         for index in &self.written {
             let open = &mut self.open[*index];
-            let events = open.events.iter().map(|s| NewEvent { metadata: metadata.clone(), ..s.new.clone() }).collect();
+            let events = open.events.iter_mut().filter_map(|staged| staged.new.take());
+            let events = events.map(|new| NewEvent { metadata: metadata.clone(), ..new }).collect();
             appends.push(Append { stream: open.stream.clone(), expected: open.version, events });
         }
         store::Unit {
@@ -128,12 +132,8 @@ impl LedgerUnit {
             let Some(mine) = found.and_then(Option::take) else { continue };
             let state = true_state(&mine, written, &context.tenant, Timestamp(receipt.at));
             inner.cache.put(&written.stream, written.version, state.clone());
-            for staged in &mine.events {
-                if let Some((mail, result)) =
-                    mail_board::result_of(&context.tenant, mine.id, &written.stream, &staged.new)
-                {
-                    inner.mails.post(mail, result);
-                }
+            for (mail, result) in mine.events.into_iter().filter_map(|staged| staged.result) {
+                inner.mails.post(mail, result);
             }
             done.push((written.stream.clone(), written.version, state));
         }
@@ -205,7 +205,9 @@ impl<A: Root> Stream<A> for LedgerUnit {
                 payload: encoded.payload,
                 metadata: BTreeMap::new(),
             };
-            self.open[index].events.push(Staged { event: Box::new(event), new, fold: fold_one::<A> });
+            let open = &mut self.open[index];
+            let result = mail_board::result_of(&self.context.tenant, id, &open.stream, &new);
+            open.events.push(Staged { event: Box::new(event), new: Some(new), result, fold: fold_one::<A> });
         }
         let state = Arc::new(decided.state);
         self.open[index].current = state.clone();

@@ -141,13 +141,13 @@ impl Admitted<'_> {
     }
 
     pub(super) async fn permit(&self, wanted: Allowed) -> Result<(), Refused> {
-        let context = self.caller.context(self.service, self.request);
+        let context = self.caller.context(self.request);
         self.service.bus.perform(context, Check(wanted)).await.map_err(|failure| self.refuse(failure))
     }
 
     /// How far the caller may reach among employees: their own record alone, or all.
     pub(super) async fn reach(&self) -> Result<Reach, Refused> {
-        let context = || self.caller.context(self.service, self.request);
+        let context = || self.caller.context(self.request);
         match self.service.bus.perform(context(), Check(Allowed::Employees { all: true })).await {
             Ok(()) => Ok(Reach::All),
             Err(Failure::Refused(Refusal::NotPermitted)) => {
@@ -161,7 +161,7 @@ impl Admitted<'_> {
 
     /// The context of the operation's own command.
     pub(super) fn context(&self) -> Context {
-        Context { idempotency: self.key.clone(), ..self.caller.context(self.service, self.request) }
+        Context { idempotency: self.key.clone(), ..self.caller.context(self.request) }
     }
 
     pub(super) fn refuse(&self, failure: Failure) -> Refused {

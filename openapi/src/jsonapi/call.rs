@@ -44,7 +44,7 @@ impl<'r> Call<'r> {
     }
 
     pub(super) fn context(&self) -> Context {
-        self.caller.context(self.service, self.request)
+        self.caller.context(self.request)
     }
 
     pub(super) fn failure(&self, failure: Failure) -> Refused {

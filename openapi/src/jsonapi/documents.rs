@@ -1,15 +1,18 @@
 //! The documents on the wire, as the OpenAPI document describes them.
-//! Requests are read by [`super::decode`], in the contract's own order.
+//! Requests are read by [`super::decode`], in the contract's own order; answers
+//! are written by serde, under the names that poem-openapi documents.
 
 use crate::wire::{EmailText, Ignored, NameText, Time};
 use domain::invitation::{Role, State};
 use domain::mail::Status;
 use poem_openapi::{Enum, Object};
+use serde::Serialize;
 use uuid::Uuid;
 
 /// What an invite makes of the user who accepts it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
 #[oai(rename = "InviteRole", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum RoleName {
     Admin,
     Member,
@@ -25,8 +28,9 @@ impl From<Role> for RoleName {
 }
 
 /// Where an invite stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
 #[oai(rename = "InviteState", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum StateName {
     Pending,
     Accepted,
@@ -74,8 +78,9 @@ pub(super) enum SortName {
 }
 
 /// Where the newest mail of an invite stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
 #[oai(rename = "InviteEmailStatus", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum EmailStatus {
     Queued,
     Sent,
@@ -94,38 +99,42 @@ impl From<Status> for EmailStatus {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
 #[oai(rename = "InviteType")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum InviteType {
     #[oai(rename = "organization_invites")]
     OrganizationInvites,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
 #[oai(rename = "UserType")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum UserType {
     #[oai(rename = "users")]
     Users,
 }
 
 /// An invite to an organization.
-#[derive(Clone, Debug, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize)]
 #[oai(rename = "Invite")]
 pub(super) struct Invite {
     pub id: Uuid,
     #[oai(rename = "type")]
+    #[serde(rename = "type")]
     pub kind: InviteType,
     pub attributes: Attributes,
     pub relationships: Relationships,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize)]
 #[oai(rename = "InviteAttributes")]
 pub(super) struct Attributes {
     /// Null until it is accepted.
     pub accepted_at: Option<Time>,
     /// 64 digits of lower-case hex. Only for readers who may invite.
     #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     pub created_at: Time,
     pub invite_user_as: RoleName,
@@ -140,7 +149,7 @@ pub(super) struct Attributes {
     pub email_status: EmailStatus,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize)]
 #[oai(rename = "InviteRelationships")]
 pub(super) struct Relationships {
     pub accepted_by_user: ToUser,
@@ -149,34 +158,35 @@ pub(super) struct Relationships {
 }
 
 /// A user, or nobody.
-#[derive(Clone, Debug, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize)]
 #[oai(rename = "UserRelationship")]
 pub(super) struct ToUser {
     pub data: Option<UserIdentifier>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize)]
 #[oai(rename = "UserIdentifier")]
 pub(super) struct UserIdentifier {
     pub id: Uuid,
     #[oai(rename = "type")]
+    #[serde(rename = "type")]
     pub kind: UserType,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize)]
 #[oai(rename = "InviteDocument")]
 pub(super) struct InviteDocument {
     pub data: Invite,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize)]
 #[oai(rename = "InviteListDocument")]
 pub(super) struct InviteListDocument {
     pub data: Vec<Invite>,
     pub meta: ListMeta,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize)]
 #[oai(rename = "InviteListMeta")]
 pub(super) struct ListMeta {
     pub pagination: Pagination,
@@ -185,7 +195,7 @@ pub(super) struct ListMeta {
     pub filter: ListFilter,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize)]
 #[oai(rename = "Pagination")]
 pub(super) struct Pagination {
     pub page: u64,
@@ -195,12 +205,14 @@ pub(super) struct Pagination {
 }
 
 /// The filters that were asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Object, Serialize)]
 #[oai(rename = "InviteListFilter")]
 pub(super) struct ListFilter {
     #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub invite_user_as: Option<String>,
     #[oai(skip_serializing_if_is_none)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
 }
 

@@ -51,7 +51,7 @@ impl<'r> Visit<'r> {
     }
 
     pub(super) fn context(&self) -> Context {
-        self.caller.context(self.service, self.request)
+        self.caller.context(self.request)
     }
 
     /// [`Visit::context`] with the request's `Idempotency-Key`, for POSTs that write.

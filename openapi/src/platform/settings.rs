@@ -183,7 +183,7 @@ impl Settings {
             Principal::Application { .. } => Allowed::Operate(Scope::Settings),
             Principal::User(_) | Principal::Deployment => Allowed::User,
         };
-        self.service.bus.perform(caller.context(&self.service, request), Check(allowed)).await?;
+        self.service.bus.perform(caller.context(request), Check(allowed)).await?;
         Ok(self.service.bus.load::<Tenant>(&caller.tenant, caller.tenant.id()).await?.settings)
     }
 
@@ -196,7 +196,7 @@ impl Settings {
         patch: impl FnOnce() -> Result<SettingsPatch, Fault>,
     ) -> Result<TenantSettings, Fault> {
         let caller = self.enter(request, business).await?;
-        let context = caller.context(&self.service, request);
+        let context = caller.context(request);
         self.service.bus.perform(context.clone(), Check(Allowed::Operate(Scope::Settings))).await?;
         let case = ChangeSettings { changes: patch()? };
         Ok(self.service.bus.perform(context, case).await?.settings)

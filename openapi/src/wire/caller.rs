@@ -19,11 +19,10 @@ pub struct Caller {
 impl Caller {
     /// The context of a command by this caller.
     #[must_use]
-    pub fn context(&self, service: &Service, request: &Request) -> Context {
-        let Arrival { dialect, request_id, at, peer, .. } = arrival(request).clone();
+    pub fn context(&self, request: &Request) -> Context {
+        let Arrival { dialect, request_id, at, .. } = *arrival(request);
         let mut context = Context::new(self.tenant.clone(), self.principal.actor(), dialect.channel(), request_id, at);
         context.correlation_id = Some(request_id);
-        context.peer = Some(service.identity.secrets().peer(peer));
         context
     }
 }

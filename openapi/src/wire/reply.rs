@@ -6,6 +6,7 @@ use poem::{IntoResponse, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
+use serde::Serialize;
 use std::marker::PhantomData;
 
 /// What the document says of an operation's answers.
@@ -78,8 +79,13 @@ pub fn header<T: Type>(name: &str, description: &str) -> MetaHeader {
 
 /// A response with a JSON body.
 #[must_use]
-pub fn json_response(status: StatusCode, content_type: &'static str, body: &serde_json::Value) -> Response {
-    let mut response = Response::builder().status(status).body(body.to_string());
+pub fn json_response(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(body).unwrap_or_else(|error| {
+        // Only a map whose keys are no texts cannot be written, and no answer has one.
+        tracing::error!(%error, "an answer could not be written");
+        Vec::new()
+    });
+    let mut response = Response::builder().status(status).body(body);
     response.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
     response
 }

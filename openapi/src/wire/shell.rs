@@ -7,6 +7,7 @@ use crate::{Dialect, HttpSettings, Service};
 use domain::CommandBus;
 use futures_util::FutureExt;
 use poem::endpoint::BoxEndpoint;
+use poem::http::header::ACCEPT;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route};
 use poem_openapi::{OpenApi, OpenApiService};
@@ -14,6 +15,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 /// When more requests are being answered than the settings allow.
 const OVERLOAD_RETRY_S: u64 = 1;
@@ -37,7 +39,8 @@ pub enum Trouble {
 pub trait Words: Send + Sync + 'static {
     const DIALECT: Dialect;
 
-    /// Status and body; the shell adds the headers that all answers have.
+    /// Status and body; the shell adds the headers that all answers have. Of the
+    /// request there is its arrival, and what it accepts.
     fn trouble(&self, trouble: &Trouble, request: &Request) -> Response;
 }
 
@@ -89,14 +92,18 @@ impl<W: Words> Endpoint for Shell<W> {
 
 impl<W: Words> Shell<W> {
     async fn answer(&self, request: &mut Request, arrival: &mut Arrival) -> Response {
-        request.set_data(arrival.clone());
         if !is_readable(request.headers()) {
+            request.set_data(arrival.clone());
             return self.words.trouble(&Trouble::Unreadable, request);
         }
         match self.routes.find(request.uri().path(), request.method()) {
-            Match::Unknown => self.words.trouble(&Trouble::NoRoute, request),
+            Match::Unknown => {
+                request.set_data(arrival.clone());
+                self.words.trouble(&Trouble::NoRoute, request)
+            }
             Match::Undeclared { template, allow } => {
                 arrival.route = template;
+                request.set_data(arrival.clone());
                 let mut response = self.words.trouble(&Trouble::Method, request);
                 if let Ok(allow) = HeaderValue::from_str(&allow) {
                     response.headers_mut().insert("allow", allow);
@@ -118,9 +125,12 @@ impl<W: Words> Shell<W> {
     }
 
     async fn operate(&self, request: &mut Request, arrival: &Arrival) -> Response {
-        let mut stub = Request::builder().method(request.method().clone()).uri(request.uri().clone()).finish();
+        // The operation takes the request; this much of it words for a crash are chosen by.
+        let mut stub = Request::default();
         stub.set_data(arrival.clone());
-        *stub.headers_mut() = request.headers().clone();
+        for accepted in request.headers().get_all(ACCEPT) {
+            stub.headers_mut().append(ACCEPT, accepted.clone());
+        }
         let whole = std::mem::replace(request, stub);
         match AssertUnwindSafe(self.inner.call(whole)).catch_unwind().await {
             Ok(Ok(response)) => response,
@@ -139,7 +149,8 @@ impl<W: Words> Shell<W> {
 
     fn finish(&self, mut response: Response, arrival: &Arrival, method: &'static str, started: Instant) -> Response {
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(&arrival.request_id.to_string()) {
+        let mut id = Uuid::encode_buffer();
+        if let Ok(id) = HeaderValue::from_str(arrival.request_id.hyphenated().encode_lower(&mut id)) {
             headers.insert(REQUEST_ID, id);
         }
         headers.insert("cache-control", HeaderValue::from_static("no-store"));

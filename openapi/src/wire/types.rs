@@ -3,13 +3,15 @@
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use poem_openapi::types::{Any, ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
+use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
 macro_rules! documented {
     ($(#[$doc:meta])* $name:ident of $raw:ty, $schema:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(transparent)]
         pub struct $name(pub $raw);
 
         impl Type for $name {

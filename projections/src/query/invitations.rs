@@ -44,7 +44,8 @@ impl Views {
         self.look_up(USES, move |connection| by_id(connection, &tenant, id)).await
     }
 
-    /// One invitation of an organization, by the id its callers know.
+    /// One invitation of an organization, by the id its callers know; without the
+    /// organization's name, which they know too.
     ///
     /// # Errors
     /// As [`Views::invitation`].
@@ -57,7 +58,7 @@ impl Views {
         let tenant = tenant.clone();
         self.look_up(USES, move |connection| {
             for id in [public_id, aggregate_id(organization, public_id)] {
-                let found = by_id(connection, &tenant, id)?.filter(|row| {
+                let found = unnamed(connection, &tenant, id)?.filter(|row| {
                     row.kind == Kind::Organization && row.target == organization && row.public_id == public_id
                 });
                 if found.is_some() {
@@ -121,33 +122,35 @@ impl Views {
     ) -> Result<Vec<(TenantName, Uuid)>, Failure> {
         let tenant = tenant.map(|tenant| tenant.as_str().to_owned());
         let limit = i64::try_from(limit.min(MAX_DUE)).unwrap_or(0);
-        self.ask(&[View::Invitations], move |connection| {
-            let read = |cells: &mut Cells<'_, '_>| Ok((cells.tenant()?, cells.id()?));
-            match target {
-                Some(target) => all(
-                    connection,
-                    "SELECT tenant, id FROM invitation WHERE state = 0 AND expires_at <= ?1 AND target = ?4
-                     AND (?2 IS NULL OR tenant = ?2) ORDER BY expires_at LIMIT ?3",
-                    params![now.0, tenant, limit, target.as_bytes()],
-                    read,
-                ),
-                None => all(
-                    connection,
-                    "SELECT tenant, id FROM invitation WHERE state = 0 AND expires_at <= ?1
-                     AND (?2 IS NULL OR tenant = ?2) ORDER BY expires_at LIMIT ?3",
-                    params![now.0, tenant, limit],
-                    read,
-                ),
+        let read = |cells: &mut Cells<'_, '_>| Ok((cells.tenant()?, cells.id()?));
+        match target {
+            // Before every list, and nearly always nothing.
+            Some(target) => {
+                let due = "SELECT tenant, id FROM invitation WHERE state = 0 AND expires_at <= ?1 AND target = ?4
+                     AND (?2 IS NULL OR tenant = ?2) ORDER BY expires_at LIMIT ?3";
+                self.look_up(&[View::Invitations], move |connection| {
+                    all(connection, due, params![now.0, tenant, limit, target.as_bytes()], read)
+                })
+                .await
             }
-        })
-        .await
+            None => {
+                let due = "SELECT tenant, id FROM invitation WHERE state = 0 AND expires_at <= ?1
+                     AND (?2 IS NULL OR tenant = ?2) ORDER BY expires_at LIMIT ?3";
+                self.ask(&[View::Invitations], move |connection| {
+                    all(connection, due, params![now.0, tenant, limit], read)
+                })
+                .await
+            }
+        }
     }
 }
 
 fn by_id(connection: &Connection, tenant: &TenantName, id: Uuid) -> Result<Option<InvitationRow>, QueryError> {
-    let params = params![id.as_bytes(), tenant.as_str()];
-    let row = one(connection, select!("WHERE id = ?1 AND tenant = ?2"), params, read)?;
-    row.map(|row| named(connection, row)).transpose()
+    unnamed(connection, tenant, id)?.map(|row| named(connection, row)).transpose()
+}
+
+fn unnamed(connection: &Connection, tenant: &TenantName, id: Uuid) -> Result<Option<InvitationRow>, QueryError> {
+    one(connection, select!("WHERE id = ?1 AND tenant = ?2"), params![id.as_bytes(), tenant.as_str()], read)
 }
 
 fn invites(

@@ -1,9 +1,10 @@
 //! The projector: takes all there is, folds it in one transaction, wakes the
-//! waiters, and rests until the log grows.
+//! waiters, and rests until the log grows; then a moment more, unless somebody
+//! waits.
 
 use super::Inner;
 use crate::ViewsError;
-use crate::limits::{READ_AHEAD, READ_AHEAD_FROM, RETRY_PAUSE, TAKE};
+use crate::limits::{LINGER, READ_AHEAD, READ_AHEAD_FROM, RETRY_PAUSE, TAKE};
 use crate::locks::read;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -38,14 +39,19 @@ async fn run(inner: &Inner) {
             continue;
         }
         tokio::select! {
-            _ = stopping.changed() => {}
+            _ = stopping.changed() => continue,
             grown = head.changed() => if grown.is_err() { return },
+        }
+        tokio::select! {
+            _ = stopping.changed() => {}
+            () = inner.wanted.notified() => {}
+            () = tokio::time::sleep(LINGER) => {}
         }
     }
 }
 
 impl Inner {
-    /// Folds until nothing new is there, or the program stops.
+    /// Folds all that was there when it was called, or until the program stops.
     fn catch_up(&self) -> Result<(), ViewsError> {
         while !*self.stopping.borrow() {
             let Some(after) = self.after()? else { return Ok(()) };
@@ -57,10 +63,12 @@ impl Inner {
                 continue;
             }
             let block = self.ledger.read_log(after, TAKE)?;
-            if block.is_empty() {
+            if !block.is_empty() {
+                self.fold(&block)?;
+            }
+            if block.len() < TAKE {
                 return Ok(());
             }
-            self.fold(&block)?;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use store::{Ledger, Position};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 /// Where the views lie.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,8 @@ struct Inner {
     file: RwLock<Option<File>>,
     reached: watch::Sender<Reached>,
     stopping: watch::Sender<bool>,
+    /// Told when a query waits for the projector.
+    wanted: Notify,
     projector: Mutex<Option<JoinHandle<()>>>,
     rebuilding: Mutex<()>,
     /// As many queries run at once as there are connections.
@@ -80,6 +82,7 @@ impl Views {
                 file: RwLock::new(Some(file)),
                 reached: watch::Sender::new(reached),
                 stopping: watch::Sender::new(false),
+                wanted: Notify::new(),
                 projector: Mutex::new(None),
                 rebuilding: Mutex::new(()),
                 turns: Arc::new(Semaphore::new(READERS)),
@@ -124,6 +127,7 @@ impl Views {
         if let Some(answer) = reached.borrow().all(uses, head) {
             return answer;
         }
+        self.inner.wanted.notify_one();
         let there = reached.wait_for(|reached| reached.all(uses, head).is_some());
         match tokio::time::timeout(READ_WAIT, there).await {
             Ok(Ok(reached)) => reached.all(uses, head).unwrap_or(Err(Unavailable::ViewsBehind)),
@@ -173,8 +177,8 @@ impl Views {
         Ok(answer.await.map_err(Failure::internal)??)
     }
 
-    /// [`Views::ask`] for what one look-up by key answers: a few microseconds,
-    /// which a change of threads would multiply.
+    /// [`Views::ask`] for what a look-up by key answers: a few microseconds, which
+    /// a change of threads would multiply. Each statement sees a moment of its own.
     pub(crate) async fn look_up<T>(
         &self,
         uses: &[View],
@@ -182,7 +186,9 @@ impl Views {
     ) -> Result<T, Failure> {
         self.reached(uses).await?;
         let _turn = self.inner.turns.clone().acquire_owned().await.map_err(Failure::internal)?;
-        Ok(self.inner.look(query)?)
+        let file = read(&self.inner.file);
+        let file = file.as_ref().ok_or(QueryError::Views(ViewsError::Closed))?;
+        Ok(query(&file.reader())?)
     }
 }
 
