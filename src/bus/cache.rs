@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use store::StreamId;
 
 /// Aggregates kept. At about 1 KiB each this is some megabytes.
-const MAX_AGGREGATES: usize = 8_192;
+const MAX_AGGREGATES: usize = 4_096;
 /// Locks that order loads and commits of the same stream.
 const STRIPES: usize = 64;
 

@@ -2,15 +2,15 @@
 //!
 //! Promise: when [`Bus::run`] answers, what it says is durable, and it was
 //! still true at the head of the log: a decision that wrote nothing, a refusal
-//! included, is checked at the commit point like one that wrote. A use case
-//! runs on a task of its own, so that a client that hangs up cannot cut it in
-//! half.
+//! included, is checked at the commit point like one that wrote. A client that
+//! hangs up cannot cut a use case in half.
 
 mod cache;
 mod event_store;
 mod mail_board;
 mod outcomes;
 mod record;
+mod uncut;
 mod unit;
 
 use async_trait::async_trait;
@@ -25,6 +25,7 @@ use record::LedgerRecord;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{CommandId, Ledger, Receipt, State, StreamId, SubmitError, Vault};
+use uncut::Uncut;
 use unit::LedgerUnit;
 use uuid::Uuid;
 
@@ -245,10 +246,9 @@ impl Runner for Bus {
             return Ok(Box::new(self.inner.read(context, &job).await?));
         }
         let inner = self.inner.clone();
-        let task = tokio::spawn(async move { inner.run_to_end(context, job).await });
-        match task.await {
+        match Uncut::new(async move { inner.run_to_end(context, job).await }).await {
             Ok(record) => Ok(Box::new(record?)),
-            Err(died) => Err(Failure::internal(died)),
+            Err(panicked) => Err(Failure::internal(panicked)),
         }
     }
 

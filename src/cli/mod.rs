@@ -39,8 +39,9 @@ pub fn main() -> ExitCode {
     let (mut out, mut err) = (stdout().lock(), stderr());
     let watched = err.is_terminal();
     let mut streams = Streams { out: &mut out, err: &mut err, json, watched };
-    let exit = start(cli, &mut streams).unwrap_or_else(|trouble| tell(&trouble, &mut streams));
-    exit.into()
+    let ended = start(cli, &mut streams);
+    tracing_lines::end();
+    ended.unwrap_or_else(|trouble| tell(&trouble, &mut streams)).into()
 }
 
 /// Says on standard error what went wrong.

@@ -223,6 +223,7 @@ impl Telling<'_> {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "who runs it with --nocapture reads what has no case, and why")]
 fn tell(dialect: Dialect, tables: &[&[Row]]) {
     let world = World::new();
     let served = world.house.visitor().get(&format!("/docs/{dialect}.json")).expect(200).text();
