@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -139,6 +140,8 @@ def settings_of(dialect: str, operations: list[str], known: list[dict]) -> tuple
 
 
 def main() -> int:
+    # Ended from outside, it ends its service too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("dialects", nargs="*", default=DIALECTS)
