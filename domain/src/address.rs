@@ -6,15 +6,20 @@
 //! when [`Address::key`] is, and making a key of a key changes nothing.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 pub const MAX_ADDRESS_BYTES: usize = 254;
 pub const MAX_LOCAL_BYTES: usize = 64;
 
-/// A well-formed address, as given (after NFC normalization).
+/// A well-formed address, as given (after NFC normalization). Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Address(String);
+#[serde(into = "Arc<str>", from = "Arc<str>")]
+pub struct Address {
+    given: Arc<str>,
+    /// The same text again where it is its own key, as most are.
+    key: Arc<str>,
+}
 
 /// Why a text is no address; the words are for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,31 +60,51 @@ impl Address {
         if normalized.len() > MAX_ADDRESS_BYTES || local.len() + 1 + ascii.len() > MAX_ADDRESS_BYTES {
             return Err(AddressError::TooLong);
         }
-        Ok(Self(normalized))
+        Ok(Self::keyed(normalized.as_str().into(), local, &ascii))
+    }
+
+    fn keyed(given: Arc<str>, local: &str, ascii_domain: &str) -> Self {
+        let is_key = |(name, domain)| name == local && domain == ascii_domain;
+        let plain = !local.bytes().any(|b| b.is_ascii_uppercase()) && given.rsplit_once('@').is_some_and(is_key);
+        let key = if plain { given.clone() } else { format!("{}@{ascii_domain}", local.to_ascii_lowercase()).into() };
+        Self { given, key }
     }
 
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.given
     }
 
     /// What addresses are compared by: ASCII of the local part in lower case,
     /// the domain in its ASCII form.
     #[must_use]
-    pub fn key(&self) -> String {
-        match self.0.rsplit_once('@') {
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl From<Address> for Arc<str> {
+    fn from(address: Address) -> Self {
+        address.given
+    }
+}
+
+/// Of a text that was an address before: it is not checked again.
+impl From<Arc<str>> for Address {
+    fn from(given: Arc<str>) -> Self {
+        match given.clone().rsplit_once('@') {
             Some((local, domain)) => {
-                let domain = ascii_domain(domain).unwrap_or_else(|| domain.to_ascii_lowercase());
-                format!("{}@{domain}", local.to_ascii_lowercase())
+                let ascii = ascii_domain(domain).unwrap_or_else(|| domain.to_ascii_lowercase());
+                Self::keyed(given, local, &ascii)
             }
-            None => self.0.clone(),
+            None => Self { key: given.clone(), given },
         }
     }
 }
 
 impl AsRef<str> for Address {
     fn as_ref(&self) -> &str {
-        &self.0
+        &self.given
     }
 }
 
@@ -114,7 +139,7 @@ fn ascii_domain(domain: &str) -> Option<String> {
 }
 
 fn is_host_name(ascii: &str) -> bool {
-    let labels: Vec<&str> = ascii.split('.').collect();
+    let labels = || ascii.split('.');
     let label = |l: &str| {
         !l.is_empty()
             && l.len() <= 63
@@ -123,9 +148,9 @@ fn is_host_name(ascii: &str) -> bool {
             && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
     // A last label of digits is an IPv4 literal or nothing that resolves.
-    labels.len() >= 2
-        && labels.iter().all(|l| label(l))
-        && !labels.last().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()))
+    labels().nth(1).is_some()
+        && labels().all(label)
+        && !labels().next_back().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -177,7 +202,7 @@ mod tests {
 
     #[test]
     fn upper_case_and_international_spellings_are_one_address() {
-        let key = |t: &str| Address::parse(t).unwrap().key();
+        let key = |t: &str| Address::parse(t).unwrap().key().to_owned();
         assert_eq!(key("Jane.Mead@ACME.com"), "jane.mead@acme.com");
         assert_eq!(key("a@BÜRO.example"), key("a@xn--bro-hoa.example"));
         assert_eq!(key("jo\u{0308}rg@x.com"), key("jörg@x.com"));

@@ -7,7 +7,7 @@
 use crate::error::{RETRY_AFTER_S, state};
 use crate::token::fill_random;
 use crate::{IdentityError, PasswordError, PasswordSettings};
-use argon2::password_hash::{Error as HashError, PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::password_hash::{Error as HashError, Output, PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use domain::{Failure, Unavailable};
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Passwords {
         let params = Params::new(settings.memory_kib, settings.iterations, settings.lanes, None)
             .map_err(IdentityError::Argon2)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let dummy = hash(&argon2, &[0; SALT_BYTES], b"").map_err(|fault| IdentityError::Dummy(Box::new(fault)))?;
+        let dummy = nobodys(&argon2).map_err(|fault| IdentityError::Dummy(Box::new(fault)))?;
         Ok(Self {
             state,
             argon2,
@@ -133,6 +133,20 @@ fn check(password: &str) -> Result<(), PasswordError> {
     if password.chars().count() < MIN_PASSWORD_CHARS { Err(PasswordError::TooShort) } else { Ok(()) }
 }
 
+/// A hash of no password that is verified with as much work as one of today's
+/// settings. Composed, not computed: hashing takes memory that a start need not.
+fn nobodys(argon2: &Argon2<'_>) -> Result<String, HashError> {
+    let salt = SaltString::encode_b64(&[0; SALT_BYTES])?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: argon2.params().try_into()?,
+        salt: Some(salt.as_salt()),
+        hash: Some(Output::new(&[0; Params::DEFAULT_OUTPUT_LEN])?),
+    };
+    Ok(hash.to_string())
+}
+
 fn hash(argon2: &Argon2<'_>, salt: &[u8], password: &[u8]) -> Result<String, HashError> {
     let salt = SaltString::encode_b64(salt)?;
     Ok(argon2.hash_password(password, &salt)?.to_string())
@@ -149,4 +163,21 @@ fn verify(argon2: &Argon2<'_>, phc: &str, password: &[u8]) -> Result<bool, HashE
 
 fn broken(fault: HashError) -> Failure {
     Failure::internal(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobodys_password_is_as_much_work_and_never_right() {
+        let params = Params::new(64, 2, 1, None).unwrap();
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let (real, none) = (hash(&argon2, &[0; SALT_BYTES], b"").unwrap(), nobodys(&argon2).unwrap());
+        let all_but_the_hash = |phc: &str| phc.rsplit_once('$').map(|(rest, hash)| (rest.to_owned(), hash.len()));
+        assert_eq!(all_but_the_hash(&none), all_but_the_hash(&real));
+        for tried in [&b""[..], b"birdsong-password"] {
+            assert!(!verify(&argon2, &none, tried).unwrap());
+        }
+    }
 }

@@ -158,7 +158,7 @@ impl Identity {
         let inner = &*self.inner;
         let _place = inner.passwords.place().map_err(LogInError::Unavailable)?;
         let address = Address::parse(request.email).ok();
-        let counted = address.as_ref().map_or_else(|| request.email.to_lowercase(), Address::key);
+        let counted = address.as_ref().map_or_else(|| request.email.to_lowercase(), |a| a.key().to_owned());
         let account = inner.secrets.account(&request.tenant, &counted);
         let peer = inner.secrets.peer(request.peer);
         let admitted = inner.failures.admit(account, peer, || self.now()).await.map_err(LogInError::Unavailable)?;

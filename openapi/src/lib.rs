@@ -18,7 +18,8 @@ pub use settings::{HttpSettings, Network};
 
 use domain::CommandBus;
 use identity::Identity;
-use poem::Route;
+use poem::endpoint::BoxEndpoint;
+use poem::{Endpoint, Request, Response, Result};
 use projections::Views;
 use std::fmt;
 use std::sync::Arc;
@@ -77,6 +78,11 @@ impl Dialect {
             Self::Operator => &["/api/ledger"],
         }
     }
+
+    fn owns(self, path: &str) -> bool {
+        let rest = self.prefixes().iter().find_map(|prefix| path.strip_prefix(prefix));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 impl fmt::Display for Dialect {
@@ -85,19 +91,39 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// All dialects, mounted under their prefixes.
-#[must_use]
-pub fn routes(service: Service) -> Route {
-    let service = &service;
-    Dialect::ALL.into_iter().fold(Route::new(), |route, dialect| {
-        let endpoint = Arc::new(match dialect {
+/// Everything that answers: the dialects under their prefixes, and whatever
+/// answers elsewhere.
+///
+/// Not poem's `Route`: that answers paths that are no UTF-8 itself, in its own words.
+pub struct Front {
+    dialects: Vec<(Dialect, BoxEndpoint<'static>)>,
+    elsewhere: BoxEndpoint<'static>,
+}
+
+impl Front {
+    #[must_use]
+    pub fn new(service: &Service, elsewhere: BoxEndpoint<'static>) -> Self {
+        let endpoint = |dialect| match dialect {
             Dialect::Envelope => envelope::endpoint(service.clone()),
             Dialect::Platform => platform::endpoint(service.clone()),
             Dialect::Jsonapi => jsonapi::endpoint(service.clone()),
             Dialect::Operator => operator::endpoint(service.clone()),
-        });
-        dialect.prefixes().iter().fold(route, |route, prefix| wire::mount(route, prefix, &endpoint))
-    })
+        };
+        Self { dialects: Dialect::ALL.map(|dialect| (dialect, endpoint(dialect))).into(), elsewhere }
+    }
+
+    fn answers(&self, path: &str) -> &BoxEndpoint<'static> {
+        let own = self.dialects.iter().find(|(dialect, _)| dialect.owns(path));
+        own.map_or(&self.elsewhere, |(_, endpoint)| endpoint)
+    }
+}
+
+impl Endpoint for Front {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        self.answers(request.uri().path()).call(request).await
+    }
 }
 
 /// The OpenAPI document of a dialect: JSON, as it is served and as it is
@@ -110,4 +136,21 @@ pub fn document(dialect: Dialect) -> String {
         Dialect::Jsonapi => jsonapi::source(),
         Dialect::Operator => operator::source(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dialect_owns_all_that_is_under_its_prefixes_and_nothing_else() {
+        let owner = |path: &str| Dialect::ALL.into_iter().find(|dialect| dialect.owns(path));
+        for path in ["/api/v2", "/api/v2/", "/api/v2//x", "/api/v2/%FF"] {
+            assert_eq!(owner(path), Some(Dialect::Jsonapi), "{path}");
+        }
+        assert_eq!(owner("/api/login"), Some(Dialect::Platform));
+        for path in ["/", "/api", "/api/v22", "/api/v3/users", "/api/loginx", "/x/api/v2"] {
+            assert_eq!(owner(path), None, "{path}");
+        }
+    }
 }

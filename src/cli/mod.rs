@@ -17,6 +17,7 @@ mod password;
 mod rebuild;
 mod request;
 mod run;
+mod text_lines;
 mod tracing_lines;
 
 pub use args::{Cli, Command, Common};

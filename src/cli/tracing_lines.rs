@@ -4,6 +4,7 @@
 //! Lines that only inform are gathered for a moment, since one system call a
 //! request adds up; warnings and errors take all that wait along at once.
 
+use super::text_lines::TextLines;
 use crate::settings::{LogFormat, Settings};
 use std::io::{self, IsTerminal, Write, stderr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -94,7 +95,9 @@ pub fn begin(settings: &Settings, serves: bool) {
     });
     let lines = layer().with_writer(Gather { written_by_thread: writes.is_ok() });
     let _ = match settings.log_format {
-        LogFormat::Text => registry().with(filter).with(lines.with_ansi(stderr().is_terminal())).try_init(),
+        // Colours for people who look on.
+        LogFormat::Text if stderr().is_terminal() => registry().with(filter).with(lines).try_init(),
+        LogFormat::Text => registry().with(filter).with(lines.with_ansi(false).event_format(TextLines)).try_init(),
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true).with_current_span(false);
             registry().with(filter).with(lines).try_init()

@@ -8,9 +8,8 @@ use crate::settings::Settings;
 use delivery::{Delivery, DeliveryOptions, TransportOptions};
 use domain::{Clock, CommandBus, TenantName, claims};
 use identity::{AdminToken, Identity, IdentityOptions, LimitSettings, Rate, Secrets};
-use openapi::{HttpSettings, Service};
-use poem::endpoint::BoxEndpoint;
-use poem::{EndpointExt, Response};
+use openapi::{Front, HttpSettings, Service};
+use poem::{EndpointExt, Route};
 use projections::{Views, ViewsOptions};
 use std::error::Error;
 use std::net::SocketAddr;
@@ -161,13 +160,12 @@ impl House {
         self.new_admin_token.as_deref()
     }
 
-    /// Everything that answers: the dialects, the pages, the operators' probes.
+    /// Everything that answers: the dialects, the operators' probes, the pages.
     #[must_use]
-    pub fn endpoint(&self) -> BoxEndpoint<'static, Response> {
-        let routes = openapi::routes(self.service.clone());
+    pub fn endpoint(&self) -> Front {
         let pages = pages::endpoint(&self.rooms, &self.service.settings);
-        let routes = figures::routes(routes, self.rooms.clone(), self.metrics.clone());
-        pages::mount(routes, pages).map_to_response().boxed()
+        let probes = figures::routes(Route::new(), self.rooms.clone(), self.metrics.clone());
+        Front::new(&self.service, pages::mount(probes, pages).map_to_response().boxed())
     }
 
     /// Stops the followers, flushes what is queued, lets the folder go.

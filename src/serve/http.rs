@@ -5,7 +5,6 @@
 //! answered, and only then does the loop end.
 
 use hyper_util::rt::{TokioIo, TokioTimer};
-use poem::endpoint::BoxEndpoint;
 use poem::http::uri::Scheme;
 use poem::web::{LocalAddr, RemoteAddr};
 use poem::{Addr, Endpoint, Response};
@@ -43,11 +42,11 @@ type Peers = Arc<Mutex<HashMap<IpAddr, usize>>>;
 /// Serves until `stop` says true; returns when the last request is answered.
 pub(crate) async fn run(
     listener: TcpListener,
-    endpoint: BoxEndpoint<'static, Response>,
+    endpoint: impl Endpoint<Output = Response> + 'static,
     seats: Seats,
     mut stop: watch::Receiver<bool>,
 ) {
-    let endpoint: Arc<BoxEndpoint<'static, Response>> = Arc::new(endpoint);
+    let endpoint = Arc::new(endpoint);
     let places = Arc::new(Semaphore::new(seats.all));
     let peers = Peers::default();
     let mut connections = JoinSet::new();
@@ -97,7 +96,7 @@ async fn accept(
 async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
-    endpoint: &Arc<BoxEndpoint<'static, Response>>,
+    endpoint: &Arc<impl Endpoint<Output = Response> + 'static>,
     mut stop: watch::Receiver<bool>,
 ) {
     let local = socket.local_addr().map_or_else(|_| LocalAddr::default(), |a| LocalAddr(Addr::SocketAddr(a)));

@@ -4,9 +4,9 @@
 use super::{House, StartError, bootstrap};
 use crate::clock::SystemClock;
 use crate::settings::Settings;
-use poem::endpoint::BoxEndpoint;
+use openapi::Front;
 use poem::http::{Method, StatusCode, header};
-use poem::{Endpoint, Request, Response};
+use poem::{Endpoint, Request};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// An opened house, called as if over HTTP.
 pub struct Local {
     house: House,
-    endpoint: BoxEndpoint<'static, Response>,
+    endpoint: Front,
     token: String,
 }
 

@@ -67,7 +67,7 @@ fn spent_by(event: &Recorded, again: &mut Repetitions) -> Vec<Spent> {
     let at = Timestamp(event.at);
     let address = |member: &str| {
         let text = event.payload.get("personal")?.get(member)?.as_str()?;
-        Address::parse(text).ok().map(|a| a.key())
+        Address::parse(text).ok().map(|a| a.key().to_owned())
     };
     let one = |at, actor, recipient, invitations| Spent { at, actor, tenant: tenant.clone(), recipient, invitations };
     match (event.stream.aggregate_type(), event.kind.as_str()) {

@@ -4,7 +4,7 @@
 //! units, whatever order the map holds them in; numbers are integers that a
 //! double holds exactly. Anything else is refused rather than rounded.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{cmp::Ordering, collections::BTreeMap, fmt::Write};
 
 use serde_json::{Map, Value};
 
@@ -130,38 +130,56 @@ fn write_number(number: &serde_json::Number, out: &mut String) -> Result<(), Ref
     if size > LARGEST {
         return Err(Refused::LargeInteger);
     }
-    out.push_str(&number.to_string());
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{number}");
     Ok(())
 }
 
 /// Appends a string with exactly the escapes RFC 8785 asks for.
 pub(crate) fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    let mut start = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            0x08 => "\\b",
-            b'\t' => "\\t",
-            b'\n' => "\\n",
-            0x0c => "\\f",
-            b'\r' => "\\r",
-            0..0x20 => "",
-            0x20..=0xff => continue,
-        };
-        out.push_str(&text[start..at]);
-        if escape.is_empty() {
-            out.push_str("\\u00");
-            out.push(char::from(b'0' + (byte >> 4)));
-            out.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
-        } else {
-            out.push_str(escape);
+    let mut rest = text;
+    loop {
+        let plain = plain_bytes(rest.as_bytes());
+        out.push_str(&rest[..plain]);
+        let Some(byte) = rest.as_bytes().get(plain) else { break };
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            b'\t' => out.push_str("\\t"),
+            b'\n' => out.push_str("\\n"),
+            0x0c => out.push_str("\\f"),
+            b'\r' => out.push_str("\\r"),
+            other => {
+                out.push_str("\\u00");
+                out.push(char::from(b'0' + (other >> 4)));
+                out.push(char::from(b"0123456789abcdef"[usize::from(other & 15)]));
+            }
         }
-        start = at + 1;
+        rest = &rest[plain + 1..];
     }
-    out.push_str(&text[start..]);
     out.push('"');
+}
+
+/// How many bytes stand before the first one that is escaped. Entries are long
+/// and escapes few, so eight bytes are looked at at a time.
+fn plain_bytes(text: &[u8]) -> usize {
+    let is_plain = |byte: &u8| !matches!(byte, 0..0x20 | b'"' | b'\\');
+    let (words, last) = text.as_chunks::<8>();
+    let plain_words = words.iter().take_while(|word| !holds_escaped(u64::from_ne_bytes(**word))).count();
+    let from = plain_words * 8;
+    let within = words.get(plain_words).map_or(last, |word| word);
+    from + within.iter().take_while(|byte| is_plain(byte)).count()
+}
+
+/// Whether one of eight bytes is below 0x20, a quotation mark or a backslash.
+fn holds_escaped(word: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word & HIGH;
+    let is = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+    below(word, 0x20) | is(b'"') | is(b'\\') != 0
 }
 
 fn order(a: &str, b: &str) -> Ordering {
@@ -170,6 +188,7 @@ fn order(a: &str, b: &str) -> Ordering {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::{Refused, write, write_with};
@@ -215,5 +234,15 @@ mod tests {
         // With the feature on, texts of two processes could differ where sorting is left to the map.
         let value: Value = serde_json::from_str(r#"{"b":1,"a":2}"#).unwrap();
         assert_eq!(value.to_string(), r#"{"a":2,"b":1}"#, "a dependency switched serde_json/preserve_order on");
+    }
+
+    proptest! {
+        /// Below U+0080, serde_json escapes what RFC 8785 does.
+        #[test]
+        fn a_string_is_escaped_as_another_writer_does(text in "[\\x00-\\x7e\"\\\\äß字]{0,40}") {
+            let mut written = String::new();
+            super::write_string(&text, &mut written);
+            prop_assert_eq!(written, serde_json::to_string(&text).unwrap());
+        }
     }
 }

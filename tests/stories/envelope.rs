@@ -7,9 +7,9 @@ use domain::{Actor, Address, Channel, Context, Scope, TenantName};
 use invitation_ledger::clock::SystemClock;
 use invitation_ledger::serve::House;
 use invitation_ledger::settings::{Settings, Sources};
-use poem::endpoint::BoxEndpoint;
+use openapi::Front;
 use poem::http::Method;
-use poem::{Endpoint, Request, Response};
+use poem::{Endpoint, Request};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 struct Shop {
     _folder: tempfile::TempDir,
     house: House,
-    endpoint: BoxEndpoint<'static, Response>,
+    endpoint: Front,
     admin: String,
 }
 

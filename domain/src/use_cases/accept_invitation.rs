@@ -46,8 +46,8 @@ impl UseCase for AcceptInvitation {
 }
 
 fn same_address(account: &User, invitation: &Invitation) -> bool {
-    let key = |a: &Option<crate::Address>| a.as_ref().map(crate::Address::key);
-    account.email.is_some() && key(&account.email) == key(&invitation.email)
+    let invited = invitation.email.as_ref().map(crate::Address::key);
+    account.email.as_ref().is_some_and(|email| Some(email.key()) == invited)
 }
 
 /// Who accepts, and what they showed.

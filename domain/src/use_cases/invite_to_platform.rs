@@ -36,7 +36,7 @@ impl UseCase for InviteToPlatform {
         }
         let mut seen = HashSet::new();
         for email in &self.emails {
-            if seen.insert(email.key()) {
+            if seen.insert(email.key().to_owned()) {
                 self.invite(unit, email, tenant.settings.valid_days).await?;
             }
         }

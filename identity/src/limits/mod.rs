@@ -151,7 +151,7 @@ impl Limits {
     ) -> Result<Charge, TooMany> {
         let inner = &*self.inner;
         let now_ms = to_ms(inner.clock.now());
-        let hashes: Vec<u64> = recipients.iter().map(|a| inner.secrets.recipient(tenant, &a.key())).collect();
+        let hashes: Vec<u64> = recipients.iter().map(|a| inner.secrets.recipient(tenant, a.key())).collect();
         let purses = inner.purses(actor, tenant, invitations);
         let mut books = inner.books();
         books.tidy(now_ms, &inner.settings);

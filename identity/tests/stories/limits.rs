@@ -139,7 +139,13 @@ async fn a_restart_forgives_nothing_that_the_log_remembers() {
         let recipient = if n < 241 { address(n) } else { address(0) };
         spend(&house.identity, user, std::slice::from_ref(&recipient)).unwrap();
         let at = house.clock.now();
-        log.push(Spent { at, actor: user, tenant: tenant(), recipient: Some(recipient.key()), invitations: 1 });
+        log.push(Spent {
+            at,
+            actor: user,
+            tenant: tenant(),
+            recipient: Some(recipient.key().to_owned()),
+            invitations: 1,
+        });
         house.clock.advance(2 * SECOND);
     }
     house.restart();
@@ -161,7 +167,7 @@ async fn what_no_window_sees_is_not_restored_in_whatever_order_it_comes() {
         at: now.minus(back),
         actor: Actor::Deployment,
         tenant: tenant(),
-        recipient: Some(address(1).key()),
+        recipient: Some(address(1).key().to_owned()),
         invitations: 1,
     };
     house.identity.limits().restore([old(2 * HOUR), old(MINUTE), old(10 * MINUTE)]);

@@ -114,7 +114,7 @@ fn addresses(member: Member<'_>, faults: &mut Vec<Detail>) -> Vec<Address> {
     let mut addresses = vec![];
     for (place, value) in given.iter().enumerate() {
         match value.as_str().map(Address::parse) {
-            Some(Ok(address)) if seen.insert(address.key()) => addresses.push(address),
+            Some(Ok(address)) if seen.insert(address.key().to_owned()) => addresses.push(address),
             Some(Ok(_)) => {}
             Some(Err(why)) => faults.push(Detail {
                 value: value.as_str().map(str::to_owned),

@@ -31,7 +31,6 @@ pub use observe::{Answered, Observer};
 pub use parameters::{HeaderParam, PathParam, QueryParam, query, uuid};
 pub use reply::{Answers, Reply, content, described, header, json_response};
 pub use security::{Bearer, Scheme, Secured};
-pub(crate) use shell::mount;
 pub use shell::{Trouble, Words, shell};
 pub use types::{
     Day, EmailText, Ignored, KeyText, Latitude, Line, Longitude, MessageText, NameText, Number, PageNumber, PageSize,

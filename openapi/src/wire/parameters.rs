@@ -1,5 +1,6 @@
 //! Parameters: documented with their schema, handed over as the text that came.
 
+use super::routes::parameter;
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaParamIn, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
@@ -17,15 +18,6 @@ pub fn uuid(text: &str) -> Option<Uuid> {
 #[must_use]
 pub fn query(request: &Request) -> Vec<(String, String)> {
     request.params().unwrap_or_default()
-}
-
-/// poem-openapi routes by `param0`, `param1`, …, and tells the number to a type
-/// called `Path` alone; so it is counted in the declared path.
-fn path_part<'r>(request: &'r Request, name: &str) -> Option<&'r str> {
-    let declared = super::arrival(request).route;
-    let mut names = declared.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let at = names.position(|part| part == name)?;
-    request.raw_path_param(&format!("param{at}"))
 }
 
 /// A part of the path, percent-decoded.
@@ -80,7 +72,8 @@ macro_rules! described_parameter {
 }
 
 described_parameter!(PathParam, MetaParamIn::Path, true, |request, options| Self {
-    text: path_part(request, options.name).unwrap_or_default().to_owned(),
+    // The shell found the route, so the part is there.
+    text: parameter(super::arrival(request).route, request.uri().path(), options.name).unwrap_or_default().into_owned(),
     described: PhantomData,
 });
 described_parameter!(QueryParam, MetaParamIn::Query, T::IS_REQUIRED, |_request, _options| Self(PhantomData));

@@ -9,8 +9,8 @@ use futures_util::FutureExt;
 use poem::endpoint::BoxEndpoint;
 use poem::http::header::ACCEPT;
 use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use poem::{Endpoint, EndpointExt, IntoEndpoint, Request, Response, Result, Route};
-use poem_openapi::{OpenApi, OpenApiService};
+use poem::{Endpoint, EndpointExt, Request, Response, Result};
+use poem_openapi::OpenApi;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,28 +51,20 @@ pub fn shell<W: Words, A: OpenApi + 'static>(words: W, api: A, service: &Service
     around(words, api, service.bus.clone(), service.settings.clone())
 }
 
-/// Everything under a prefix is the dialect's. Not `nest`: that answers paths
-/// that are no UTF-8 itself, in poem's words.
-pub(crate) fn mount(route: Route, prefix: &str, endpoint: &Arc<BoxEndpoint<'static>>) -> Route {
-    route.at(prefix, endpoint.clone()).at(format!("{prefix}/*rest"), endpoint.clone())
-}
-
 fn around<W: Words, A: OpenApi + 'static>(
     words: W,
     api: A,
     bus: CommandBus,
     settings: Arc<HttpSettings>,
 ) -> BoxEndpoint<'static> {
-    let routes = Routes::of::<A>();
-    let inner = OpenApiService::new(api, W::DIALECT.name(), "1").into_endpoint();
+    let routes = Routes::of(api);
     let places = Semaphore::new(settings.requests_at_once);
-    Shell { words, routes, inner, places, bus, settings }.boxed()
+    Shell { words, routes, places, bus, settings }.boxed()
 }
 
 struct Shell<W> {
     words: W,
     routes: Routes,
-    inner: BoxEndpoint<'static>,
     places: Semaphore,
     bus: CommandBus,
     settings: Arc<HttpSettings>,
@@ -110,7 +102,7 @@ impl<W: Words> Shell<W> {
                 }
                 response
             }
-            Match::Found { template } => {
+            Match::Found { template, operation } => {
                 arrival.route = template;
                 request.set_data(arrival.clone());
                 let Ok(_place) = self.places.try_acquire() else {
@@ -119,12 +111,12 @@ impl<W: Words> Shell<W> {
                     response.headers_mut().insert("retry-after", HeaderValue::from(retry_after_s));
                     return response;
                 };
-                self.operate(request, arrival).await
+                self.operate(operation, request, arrival).await
             }
         }
     }
 
-    async fn operate(&self, request: &mut Request, arrival: &Arrival) -> Response {
+    async fn operate(&self, operation: &BoxEndpoint<'static>, request: &mut Request, arrival: &Arrival) -> Response {
         // The operation takes the request; this much of it words for a crash are chosen by.
         let mut stub = Request::default();
         stub.set_data(arrival.clone());
@@ -132,7 +124,7 @@ impl<W: Words> Shell<W> {
             stub.headers_mut().append(ACCEPT, accepted.clone());
         }
         let whole = std::mem::replace(request, stub);
-        match AssertUnwindSafe(self.inner.call(whole)).catch_unwind().await {
+        match AssertUnwindSafe(operation.call(whole)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let failure = chain(&Named(error));

@@ -99,7 +99,7 @@ pub(super) fn fold(desk: &mut Desk<'_>, event: &Recorded) -> Result<(), FoldErro
 
 fn insert(desk: &mut Desk<'_>, event: &Recorded, id: Uuid, created: &Created) -> Result<(), FoldError> {
     let email = created.personal.email();
-    let address = email.map(domain::Address::key).filter(|key| email.is_some_and(|e| e.as_str() != key));
+    let address = email.map(domain::Address::key).filter(|key| email.is_some_and(|e| e.as_str() != *key));
     desk.execute(
         INSERT,
         params![

@@ -266,7 +266,7 @@ fn of_address(
     cut: Cut,
 ) -> Result<(u64, Vec<u64>), QueryError> {
     let (mut sql, mut values) = conditions(query, tenant);
-    values.push(Sql::Text(address.key()));
+    values.push(Sql::Text(address.key().to_owned()));
     sql.push_str(&format!(" AND email IS NOT NULL AND coalesce(address, email) = ?{}", values.len()));
     counted(connection, &sql, values, cut)
 }

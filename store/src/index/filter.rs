@@ -10,13 +10,12 @@
 //! and the flusher adds a key before the layer that held it leaves memory. Keys
 //! that left the file stay: they cost a look-up, and no truth.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::{
-        RwLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+use std::sync::{
+    RwLock,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
+
+use ahash::RandomState;
 
 use crate::locks::{read, write};
 

@@ -1,11 +1,11 @@
 //! What a run of events adds to the index, in memory: one layer per batch, per
 //! generation not yet flushed, and per page while catching up.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use uuid::Uuid;
-
+use ahash::AHashMap as HashMap;
 use ring::hmac;
+use uuid::Uuid;
 
 use crate::{
     CommandId, Position, SUBJECT_FAMILY, StreamId, Version,

@@ -34,7 +34,7 @@ pub(super) struct Prepared {
     pub command_id: Option<CommandId>,
     pub fingerprint: Option<[u8; 32]>,
     pub guards: Vec<(StreamId, Version)>,
-    pub claim_guards: Vec<(Claim, ClaimKey, Option<StreamId>)>,
+    pub claim_guards: Vec<ClaimGuard>,
     pub appends: Vec<PreparedAppend>,
     pub lane: Lane,
     pub bytes: usize,
@@ -58,6 +58,16 @@ pub(super) struct PreparedEvent {
     pub claims: Vec<KeyedChange>,
 }
 
+/// A claim, its key, and the stream that must hold it still.
+pub(super) type ClaimGuard = (Claim, ClaimKey, Option<StreamId>);
+
+/// What all events of a unit share.
+#[derive(Clone, Copy)]
+struct OfUnit<'u> {
+    command: Option<CommandId>,
+    claim_guards: &'u [ClaimGuard],
+}
+
 /// A claim change as the index knows it.
 pub(super) enum KeyedChange {
     Take { key: ClaimKey, claim: Claim },
@@ -75,16 +85,13 @@ impl Preparing<'_> {
     pub(super) fn prepare(&self, unit: Unit) -> Result<Prepared, SubmitError> {
         check_form(&unit)?;
         let mut bytes = OVERHEAD;
+        let guards = unit.claim_guards.into_iter().map(|(claim, holder)| (self.key(&claim), claim, holder));
+        let claim_guards: Vec<ClaimGuard> = guards.map(|(key, claim, holder)| (claim, key, holder)).collect();
         let mut appends = Vec::with_capacity(unit.appends.len());
         for append in unit.appends {
-            appends.push(self.append(append, unit.command_id, &mut bytes)?);
+            let of = OfUnit { command: unit.command_id, claim_guards: &claim_guards };
+            appends.push(self.append(append, of, &mut bytes)?);
         }
-        let claim_guards = unit
-            .claim_guards
-            .into_iter()
-            .map(|(claim, holder)| (self.key(&claim), claim, holder))
-            .map(|(key, claim, holder)| (claim, key, holder))
-            .collect();
         Ok(Prepared {
             tenant: unit.tenant,
             command_id: unit.command_id,
@@ -97,16 +104,11 @@ impl Preparing<'_> {
         })
     }
 
-    fn append(
-        &self,
-        append: Append,
-        command: Option<CommandId>,
-        bytes: &mut usize,
-    ) -> Result<PreparedAppend, SubmitError> {
+    fn append(&self, append: Append, of: OfUnit<'_>, bytes: &mut usize) -> Result<PreparedAppend, SubmitError> {
         let Append { stream, expected, events } = append;
         let mut prepared = Vec::with_capacity(events.len());
         for (event, version) in events.into_iter().zip(expected + 1..) {
-            let event = self.event(event, &stream, version, command)?;
+            let event = self.event(event, &stream, version, of)?;
             *bytes += event.payload_text.len() + event.metadata_text.len() + OVERHEAD;
             if *bytes > UNIT_BYTES {
                 return Err(SubmitError::TooLarge);
@@ -121,13 +123,13 @@ impl Preparing<'_> {
         event: NewEvent,
         stream: &StreamId,
         version: Version,
-        command: Option<CommandId>,
+        of: OfUnit<'_>,
     ) -> Result<PreparedEvent, SubmitError> {
         let NewEvent { id, kind, schema, payload, mut metadata } = event;
         if metadata.contains_key(COMMAND_ID) {
             return Err(SubmitError::Malformed("metadata holds a command id of its own"));
         }
-        if let Some(command) = command {
+        if let Some(command) = of.command {
             metadata.insert(COMMAND_ID.to_owned(), hex(&command.0));
         }
         let mut metadata_text = String::with_capacity(160);
@@ -138,7 +140,7 @@ impl Preparing<'_> {
         if texts + ENTRY_FRAME > ENTRY_BYTES {
             return Err(SubmitError::TooLarge);
         }
-        let claims = self.claims_of(stream, &kind, &payload)?;
+        let claims = self.claims_of(stream, &kind, &payload, of.claim_guards)?;
         Ok(PreparedEvent { id, kind, schema, payload_text, metadata_text, sealed, clear: payload, metadata, claims })
     }
 
@@ -167,7 +169,13 @@ impl Preparing<'_> {
         }
     }
 
-    fn claims_of(&self, stream: &StreamId, kind: &str, payload: &Value) -> Result<Vec<KeyedChange>, SubmitError> {
+    fn claims_of(
+        &self,
+        stream: &StreamId,
+        kind: &str,
+        payload: &Value,
+        guards: &[ClaimGuard],
+    ) -> Result<Vec<KeyedChange>, SubmitError> {
         let subject = subject_claim(payload);
         if subject.is_some() {
             self.check_commitment(payload)?;
@@ -177,7 +185,9 @@ impl Preparing<'_> {
             .map(|change| match change {
                 ClaimChange::Take { family, name } => {
                     let claim = Claim { family, name };
-                    KeyedChange::Take { key: self.key(&claim), claim }
+                    // What is taken was looked at before, as a rule, and an HMAC costs.
+                    let known = guards.iter().find(|(guarded, ..)| *guarded == claim).map(|(_, key, _)| *key);
+                    KeyedChange::Take { key: known.unwrap_or_else(|| self.key(&claim)), claim }
                 }
                 ClaimChange::Release { family } => KeyedChange::Release { family },
             })
