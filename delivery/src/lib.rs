@@ -130,10 +130,16 @@ impl Delivery {
     /// nothing is started: asks wait in the log for the next start with another one.
     pub fn start(&self) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        if tasks.is_empty() && self.shared.transport.sends() && !*self.closing.borrow() {
+        if tasks.is_empty() && self.sends() && !*self.closing.borrow() {
             tasks.push(tokio::spawn(follower::run(self.shared.clone(), self.closing.subscribe())));
             tasks.push(tokio::spawn(courier::run(self.shared.clone(), self.closing.subscribe())));
         }
+    }
+
+    /// Whether mail leaves at all: with transport `none` it does not.
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        self.shared.transport.sends()
     }
 
     /// Ends following, and sending once what is under way has ended.
@@ -155,7 +161,7 @@ impl Delivery {
     /// under way. Without a transport, or when following has stopped, it returns at once.
     pub async fn idle(&self) {
         let mut pulse = self.shared.pulse.subscribe();
-        while self.shared.transport.sends() && !self.shared.is_idle() {
+        while self.sends() && !self.shared.is_idle() {
             self.tick();
             if pulse.changed().await.is_err() {
                 return;

@@ -24,7 +24,8 @@ pub struct HttpSettings {
     pub services_disabled: BTreeSet<String>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
-    pub mail_wait: Duration,
+    /// `None`: this service sends no mail, so there is no word to wait for.
+    pub mail_wait: Option<Duration>,
     pub body_wait: Duration,
     pub requests_at_once: usize,
     /// Told of every answered request: metrics plug in here.
@@ -38,7 +39,7 @@ impl Default for HttpSettings {
             routes_disabled: BTreeSet::new(),
             services_disabled: BTreeSet::new(),
             trusted_proxies: vec![],
-            mail_wait: MAIL_WAIT,
+            mail_wait: Some(MAIL_WAIT),
             body_wait: BODY_WAIT,
             requests_at_once: REQUESTS_AT_ONCE,
             observer: None,

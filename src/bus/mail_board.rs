@@ -1,7 +1,7 @@
 //! Who waits for a mail's result, and the results of the last moments.
 //!
-//! Only a convenience for requests that wait: the log is the truth, and a
-//! result that nobody waits for is forgotten.
+//! Only a convenience for requests that wait: the log is the truth and is asked
+//! first, and a result that nobody waits for is forgotten.
 
 use domain::bus::{MailRef, MailResult};
 use domain::employee::Employee;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::{NewEvent, StreamId};
+use store::StreamId;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -77,17 +77,18 @@ pub(super) fn result_of(
     tenant: &TenantName,
     id: Uuid,
     stream: &StreamId,
-    event: &NewEvent,
+    kind: &str,
+    payload: &Value,
 ) -> Option<(MailRef, MailResult)> {
-    let number = |member: &str| event.payload.get(member).and_then(Value::as_u64);
+    let number = |member: &str| payload.get(member).and_then(Value::as_u64);
     let aggregate =
         [Invitation::TYPE, Employee::TYPE, User::TYPE].into_iter().find(|t| *t == stream.aggregate_type())?;
-    let (number, part) = match event.kind.as_str() {
+    let (number, part) = match kind {
         "EmailSent" | "EmailFailed" => (number("generation")?, 0),
         "NoticeSent" | "NoticeFailed" => (number("asked")?, number("part").unwrap_or(0)),
         _ => return None,
     };
-    let result = match event.payload.get("reason") {
+    let result = match payload.get("reason") {
         None => MailResult::Sent,
         Some(reason) => MailResult::Failed(serde_json::from_value::<Reason>(reason.clone()).ok()?),
     };

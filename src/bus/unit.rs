@@ -206,7 +206,7 @@ impl<A: Root> Stream<A> for LedgerUnit {
                 metadata: BTreeMap::new(),
             };
             let open = &mut self.open[index];
-            let result = mail_board::result_of(&self.context.tenant, id, &open.stream, &new);
+            let result = mail_board::result_of(&self.context.tenant, id, &open.stream, &new.kind, &new.payload);
             open.events.push(Staged { event: Box::new(event), new: Some(new), result, fold: fold_one::<A> });
         }
         let state = Arc::new(decided.state);

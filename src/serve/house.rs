@@ -15,7 +15,6 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use store::{
     BackendOptions, ClaimChange, ClaimsOf, FolderLock, Ledger, LedgerOptions, State, StateOptions, StreamId, Vault,
     VaultOptions,
@@ -249,7 +248,7 @@ fn service(settings: &Settings, rooms: &Rooms, metrics: &Metrics) -> Service {
         routes_disabled: settings.routes_disabled.clone(),
         services_disabled: settings.services_disabled.clone(),
         trusted_proxies: settings.trusted_proxies.iter().filter_map(|n| n.to_string().parse().ok()).collect(),
-        mail_wait: settings.mail_wait.max(Duration::from_millis(1)),
+        mail_wait: rooms.delivery.sends().then_some(settings.mail_wait),
         observer: Some(Arc::new(metrics.clone())),
         ..HttpSettings::default()
     };

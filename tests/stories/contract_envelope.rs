@@ -7,7 +7,7 @@ use crate::support::said::{is_time, members};
 use crate::support::wire::{Answer, Connection, Request};
 use crate::support::{Client, House, PASSWORD};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const BOB: &str = "bob@guests.example";
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -302,6 +302,35 @@ fn mandrill_email_failed_is_500_when_the_provider_refuses_and_nothing_is_tried_a
     assert_eq!(notes["data"].as_array().unwrap().len(), 1, "{notes}");
     assert_eq!(members(note), ["created_at", "id", "invitation_id", "kind", "reason"]);
     assert_eq!((&note["invitation_id"], &note["reason"]), (&shown["id"], &json!("recipient_refused")));
+}
+
+/// With `--mail none` nobody will ever say what became of a mail.
+#[test]
+fn where_no_mail_is_sent_nothing_is_waited_for_and_the_answer_says_so() {
+    let mut house = House::with(&[("mail", "none"), ("mail_wait_seconds", "60")]);
+    let integration = house.integration("Acme Calendar");
+    let ask = |house: &House| {
+        let asked = json!({"id": integration, "email": BOB});
+        let request = Request::new("POST", "/api/v1/integrations/invitation_email").json(&asked).key("bob");
+        house.deployment().send(request)
+    };
+    let begun = Instant::now();
+    let off = "This service sends no e-mail at present: it waits until that is changed. The invitation is pending.";
+    assert_eq!(ask(&house).slug(500, "mandrill-email-failed")["message"], off);
+    assert_eq!(ask(&house).slug(500, "mandrill-email-failed")["message"], off, "a repeated request is told the same");
+    let eve = house.deployment().envelope("employees/create", &json!({"email": "eve@acme.example"})).done();
+    let asked = json!({"id": eve["id"], "email": "eve@new.example"});
+    let told = house.deployment().envelope("employees/update", &asked).slug(500, "mandrill-email-failed");
+    let off = "The record was changed. This service sends no e-mail at present: those that tell so wait until that is \
+               changed.";
+    assert_eq!(told["message"], off);
+    house.deployment().envelope("employees/update", &json!({"id": eve["id"], "email": "eve@new.example"})).done();
+    assert!(begun.elapsed() < Duration::from_secs(20), "nothing was waited for");
+
+    house.restart_with(&[("mail", "file")]);
+    house.deliver();
+    assert_eq!(ask(&house).done()["email_status"], "sent");
+    assert_eq!(house.letters().len(), 3, "what waited is sent once");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `Idempotency-Key`: repeated requests, in every dialect.
 
+use crate::support::post_office::{Mood, PostOffice};
 use crate::support::wire::{Answer, Request};
 use crate::support::{Client, House};
 use serde_json::{Value, json};
@@ -179,4 +180,75 @@ fn an_employee_who_took_an_off_boarded_ones_address_is_the_one_repeated() {
     let changed = update("first", "1").done();
     update("second", "2").done();
     assert_eq!(update("first", "1").done(), changed, "as it stood then");
+}
+
+/// Changes Eve's address under this key.
+fn move_eve(client: &Client, id: &Value, email: &str, key: &str) -> Answer {
+    let asked = json!({"id": id, "email": email});
+    client.send(Request::new("POST", "/api/v1/employees/update").json(&asked).key(key))
+}
+
+#[test]
+fn a_changed_address_is_answered_the_same_whatever_mails_there_were_since() {
+    let office = PostOffice::open(Mood::Takes);
+    let mut house = House::with(&[("mail", &office.url())]);
+    let application = house.application(&["employees"]);
+    let eve = application.envelope("employees/create", &json!({"email": "eve@acme.example"})).done();
+    let first = move_eve(&application, &eve["id"], "eve@new.example", "first");
+    first.done();
+    let unchanged = move_eve(&application, &eve["id"], "eve@new.example", "unchanged");
+    assert_eq!(unchanged.done()["email"], "eve@new.example");
+    office.is_now(Mood::Refuses);
+    let refused = move_eve(&application, &eve["id"], "eve@newer.example", "second");
+    refused.slug(500, "mandrill-email-failed");
+    house.deliver();
+    house.restart();
+    let application = Client::new(house.address, Some(application.token()));
+    let (head, asked) = (house.head(), office.asked());
+    for (email, key, answer) in [
+        ("eve@new.example", "first", &first),
+        ("eve@new.example", "unchanged", &unchanged),
+        ("eve@newer.example", "second", &refused),
+    ] {
+        let again = move_eve(&application, &eve["id"], email, key);
+        assert_eq!((again.status, again.text()), (answer.status, answer.text()), "{key}");
+    }
+    assert_eq!((house.head(), office.asked()), (head, asked), "no event, no mail");
+}
+
+#[test]
+fn an_open_mail_is_open_again_until_the_provider_has_said_its_word() {
+    let office = PostOffice::open(Mood::Later);
+    let house = House::with(&[("mail", &office.url()), ("mail_wait_seconds", "1")]);
+    let application = house.application(&["employees"]);
+    let eve = application.envelope("employees/create", &json!({"email": "eve@acme.example"})).done();
+    let open = move_eve(&application, &eve["id"], "eve@new.example", "k");
+    open.slug(500, "mandrill-email-failed");
+    let again = move_eve(&application, &eve["id"], "eve@new.example", "k");
+    assert_eq!((again.status, again.text()), (500, open.text()), "still open");
+    office.is_now(Mood::Takes);
+    house.advance(Duration::from_secs(90));
+    house.inside().delivery().tick();
+    house.deliver();
+    let done = move_eve(&application, &eve["id"], "eve@new.example", "k").done();
+    assert_eq!((&done["email"], &done["version"]), (&json!("eve@new.example"), &json!(2)));
+}
+
+/// The mail of the first sending is known from the log, long after its link is dead.
+#[test]
+fn an_invitation_sent_again_since_is_answered_as_it_was() {
+    let mut house = House::start();
+    let integration = house.integration("Acme Calendar");
+    let token = house.application(&["integrations"]).token().to_owned();
+    let ask = |house: &House, key: &str| {
+        let asked = json!({"id": integration, "email": BOB});
+        let request = Request::new("POST", "/api/v1/integrations/invitation_email").json(&asked).key(key);
+        Client::new(house.address, Some(&token)).send(request)
+    };
+    let first = ask(&house, "first").done();
+    house.advance(Duration::from_secs(60));
+    ask(&house, "second").done();
+    house.restart();
+    assert_eq!(ask(&house, "first").done(), first);
+    assert_eq!(house.letters_to(BOB).len(), 2);
 }

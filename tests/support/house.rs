@@ -83,6 +83,11 @@ impl House {
         &self.running.as_ref().unwrap().house
     }
 
+    /// A file of the data folder, as another program would open it.
+    pub fn database(&self, name: &str) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.data().join(name)).unwrap()
+    }
+
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
@@ -174,8 +179,11 @@ impl House {
         self.inside().ledger().head()
     }
 
-    /// Waits until every mail that the log asks for is sent or given up.
+    /// Waits until every mail that the log asks for is sent or given up; where none is sent, for nothing.
     pub fn deliver(&self) {
+        if !self.inside().delivery().sends() {
+            return;
+        }
         let begun = Instant::now();
         loop {
             let (ledger, outbox) = (self.inside().ledger(), self.inside().delivery().figures());

@@ -41,6 +41,8 @@ pub struct Employee {
     pub date_hired: Option<String>,
     pub date_off_boarded: Option<String>,
     pub personal: Personal,
+    /// The version that changed the e-mail last, and so asked for two mails; 0 where none did.
+    pub email_changed_in: u64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }
@@ -59,6 +61,7 @@ impl Default for Employee {
             date_hired: None,
             date_off_boarded: None,
             personal: Personal::default(),
+            email_changed_in: 0,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
         }
@@ -106,7 +109,12 @@ impl crate::Root for Employee {
                 self.created_at = origin.at;
                 self.evolve_fields(&e.fields, Some(&e.personal));
             }
-            Event::Updated(e) => self.evolve_fields(&e.fields, e.personal.as_ref()),
+            Event::Updated(e) => {
+                self.evolve_fields(&e.fields, e.personal.as_ref());
+                if e.email_changed {
+                    self.email_changed_in = origin.version;
+                }
+            }
             Event::OffBoarded(_) => self.active = false,
             Event::NoticeSent(_) | Event::NoticeFailed(_) => return,
         }

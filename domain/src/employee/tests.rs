@@ -123,6 +123,10 @@ fn a_changed_address_names_the_old_one_and_asks_for_mail() {
     apply(&mut state, &[Event::Updated(event)]);
     assert_eq!(state.personal.email, Some(address("new@x.com")));
     assert_eq!(state.personal.previous_email, None, "the state forgets the old one");
+    assert_eq!((state.version, state.email_changed_in), (2, 2));
+    let called = updated(&state, Changes { phone: Patch::Set("1".into()), ..Changes::default() });
+    apply(&mut state, &[Event::Updated(called)]);
+    assert_eq!((state.version, state.email_changed_in), (3, 2));
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub(super) trait Asking: Send + Sync + 'static {
 /// is not enough where one record makes room for another in the same unit.
 pub(super) struct Written<A> {
     pub all: Vec<Arc<A>>,
+    /// Whether anything was written; otherwise `all` are those that were read.
+    pub wrote: bool,
 }
 
 #[async_trait]
@@ -40,7 +42,7 @@ where
     for<'a> dyn Record + 'a: Recall<A>,
 {
     async fn of(record: &mut dyn Record) -> Result<Self, Failure> {
-        Ok(Self { all: Recall::<A>::all(record).await? })
+        Ok(Self { all: Recall::<A>::all(record).await?, wrote: record.wrote() })
     }
 }
 
@@ -86,13 +88,6 @@ where
     }
 }
 
-/// What was done, and the mails it asked for; `None` where the answer to an
-/// earlier request under the same key was repeated.
-pub(super) struct Sent<A> {
-    pub written: Written<A>,
-    pub asked: Option<Asked>,
-}
-
 /// Performs a use case whose mails are charged and waited for.
 ///
 /// # Errors
@@ -101,30 +96,32 @@ pub(super) async fn perform<C: Asking>(
     service: &Service,
     context: Context,
     case: C,
-) -> Result<Sent<C::Aggregate>, Failure>
+) -> Result<Written<C::Aggregate>, Failure>
 where
     for<'a> dyn Record + 'a: Recall<C::Aggregate>,
 {
     let last = Arc::<Mutex<Last>>::default();
-    let context = Context { waits_for_mail: true, ..context };
+    let context = Context { waits_for_mail: service.settings.mail_wait.is_some(), ..context };
     let charged = Charged { case, limits: service.identity.limits().clone(), last: last.clone() };
     let result = service.bus.perform(context, charged).await;
-    let Last { asked, charge } = std::mem::take(&mut *last.lock().unwrap_or_else(PoisonError::into_inner));
+    let charge = last.lock().unwrap_or_else(PoisonError::into_inner).charge.take();
     // An unknown outcome may have landed: it counts.
     let landed = matches!(result, Ok(_) | Err(Failure::Unavailable(Unavailable::OutcomeUnknown)));
     if let Some(charge) = charge.filter(|_| !landed) {
         charge.give_back();
     }
-    result.map(|written| Sent { written, asked })
+    result
 }
 
 /// The provider's word on one mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
     Sent,
-    Refused(Option<Reason>),
+    Refused(Reason),
     /// Not in time, or never to be known.
     Open,
+    /// Nothing is sent here: the mail waits until that is changed.
+    Off,
 }
 
 impl Word {
@@ -132,7 +129,7 @@ impl Word {
         match result {
             Some(MailResult::Sent) => Self::Sent,
             Some(MailResult::Failed(Reason::OutcomeUnknown)) | None => Self::Open,
-            Some(MailResult::Failed(reason)) => Self::Refused(Some(reason)),
+            Some(MailResult::Failed(reason)) => Self::Refused(reason),
         }
     }
 
@@ -141,14 +138,21 @@ impl Word {
         match (self, other) {
             (Self::Refused(reason), _) | (_, Self::Refused(reason)) => Self::Refused(reason),
             (Self::Open, _) | (_, Self::Open) => Self::Open,
+            (Self::Off, _) | (_, Self::Off) => Self::Off,
             (Self::Sent, Self::Sent) => Self::Sent,
         }
     }
 }
 
-/// Waits, bounded, for the provider's word.
-pub(super) async fn word(service: &Service, mail: MailRef, within: Duration) -> Word {
-    Word::of(service.bus.mail_result(mail, within).await)
+/// The provider's word on a mail: what the log has of it already, or else what
+/// comes within the time that requests wait. A mail that is not `wanted` any
+/// more will not be sent, and is not waited for.
+pub(super) async fn word(service: &Service, mail: MailRef, wanted: bool) -> Word {
+    let Some(wait) = service.settings.mail_wait else {
+        let known = service.bus.mail_result(mail, Duration::ZERO).await;
+        return known.map_or(Word::Off, |result| Word::of(Some(result)));
+    };
+    Word::of(service.bus.mail_result(mail, if wanted { wait } else { Duration::ZERO }).await)
 }
 
 #[cfg(test)]
@@ -157,11 +161,13 @@ mod tests {
 
     #[test]
     fn the_worst_word_counts() {
-        let refused = Word::Refused(Some(Reason::RecipientRefused));
+        let refused = Word::Refused(Reason::RecipientRefused);
         assert_eq!(Word::Sent.and(Word::Sent), Word::Sent);
         assert_eq!(Word::Sent.and(Word::Open), Word::Open);
         assert_eq!(Word::Open.and(refused), refused);
         assert_eq!(refused.and(Word::Sent), refused);
+        assert_eq!(Word::Off.and(Word::Sent), Word::Off);
+        assert_eq!(refused.and(Word::Off), refused);
     }
 
     #[test]
@@ -170,6 +176,6 @@ mod tests {
         assert_eq!(Word::of(Some(MailResult::Failed(Reason::OutcomeUnknown))), Word::Open);
         assert_eq!(Word::of(Some(MailResult::Sent)), Word::Sent);
         let gave_up = Some(MailResult::Failed(Reason::GaveUp));
-        assert_eq!(Word::of(gave_up), Word::Refused(Some(Reason::GaveUp)));
+        assert_eq!(Word::of(gave_up), Word::Refused(Reason::GaveUp));
     }
 }

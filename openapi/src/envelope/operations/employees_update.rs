@@ -17,7 +17,6 @@ use poem::Request;
 use poem_openapi::{Object, OpenApi};
 use projections::EmployeeRow;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub(in crate::envelope) const OPERATION: Operation =
     Operation { id: "employees_update", form: Form::Json, needs_params: true, writes: true, who: Who::Recorded };
@@ -129,25 +128,17 @@ async fn update(service: &Service, request: &Request, body: &Json<Params>) -> Re
     let (number, email) = (read(number)?, read(email)?);
     let changes = employee::Changes { email: Some(email), ..changes };
     let case = Updating(UpdateEmployee { number, changes });
-    let sent = sending::perform(service, call.context(), case).await.map_err(|f| call.refuse(f))?;
-    let updated = match sent.written.all.into_iter().find(|e| e.number == number) {
+    let written = sending::perform(service, call.context(), case).await.map_err(|f| call.refuse(f))?;
+    let wrote = written.wrote;
+    let updated = written.all.into_iter().find(|e| e.number == number);
+    let asks = updated.as_ref().is_some_and(|e| wrote && e.email_changed_in == e.version);
+    let updated = match updated {
         Some(updated) => updated,
         // The unit wrote another record only: one whose address was free by its day.
         None => unchanged(service, &call, number).await.map_err(|f| call.refuse(f))?,
     };
-    let wait = match &sent.asked {
-        Some(_) => service.settings.mail_wait,
-        // Which mails the first request asked for is not known here; what became of them may be.
-        None => Duration::ZERO,
-    };
-    let parts: &[u8] = match sent.asked.as_ref().map(|asked| asked.recipients.len()) {
-        Some(0) => &[],
-        Some(1) => &[NEW_ADDRESS],
-        Some(_) | None => &[OLD_ADDRESS, NEW_ADDRESS],
-    };
-    let word = told(service, &call, &updated, parts, wait).await;
-    if sent.asked.is_some() || word != Word::Open {
-        said(word)?;
+    if asks {
+        said(told(service, &call, &updated).await)?;
     }
     Ok(Done::of(&Employee::from(&EmployeeRow::from(&*updated))))
 }
@@ -191,13 +182,8 @@ impl Asking for Updating {
     }
 }
 
-async fn told(
-    service: &Service,
-    call: &Admitted<'_>,
-    employee: &employee::Employee,
-    parts: &[u8],
-    wait: Duration,
-) -> Word {
+/// What became of the mails that this change of the e-mail asked for.
+async fn told(service: &Service, call: &Admitted<'_>, employee: &employee::Employee) -> Word {
     let notice = |part: u8| MailRef {
         tenant: call.caller.tenant.clone(),
         aggregate: employee::Employee::TYPE,
@@ -205,7 +191,9 @@ async fn told(
         number: employee.version,
         part,
     };
-    let words = parts.iter().map(|part| sending::word(service, notice(*part), wait));
+    // The address of a forgotten person is gone: nobody is told there.
+    let parts: &[u8] = if employee.personal.erased { &[NEW_ADDRESS] } else { &[OLD_ADDRESS, NEW_ADDRESS] };
+    let words = parts.iter().map(|part| sending::word(service, notice(*part), true));
     futures_util::future::join_all(words).await.into_iter().fold(Word::Sent, Word::and)
 }
 
@@ -218,6 +206,10 @@ fn said(word: Word) -> Result<(), Refused> {
         Word::Open => {
             "The record was changed. It is not known yet whether the e-mails that tell so were sent; their delivery \
              goes on."
+        }
+        Word::Off => {
+            "The record was changed. This service sends no e-mail at present: those that tell so wait until that is \
+             changed."
         }
     };
     Err(Refused::saying(Slug::MandrillEmailFailed, message))

@@ -6,7 +6,7 @@ use crate::envelope::params;
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Invitation;
-use crate::envelope::sending::{self, Asked, Asking, Sent, Word};
+use crate::envelope::sending::{self, Asked, Asking, Word, Written};
 use crate::envelope::slug::Slug;
 use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use async_trait::async_trait;
@@ -18,7 +18,6 @@ use poem::Request;
 use poem_openapi::{Object, OpenApi};
 use projections::InvitationRow;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub(in crate::envelope) const OPERATION: Operation = Operation {
     id: "integrations_invitation_email",
@@ -80,12 +79,10 @@ async fn invite(service: &Service, request: &Request, body: &Json<Params>) -> Re
     let call = call.admit().await?;
     call.settle(Allowed::Integrations).await?;
     let case = Inviting(InviteToIntegration { number: read(number)?, email: read(email)? });
-    let sent = sending::perform(service, call.context(), case).await.map_err(|f| call.refuse(f))?;
-    let repeated = sent.asked.is_none();
-    let invitation = made(sent).map_err(|f| call.refuse(f))?;
+    let written = sending::perform(service, call.context(), case).await.map_err(|f| call.refuse(f))?;
+    let invitation = made(written).map_err(|f| call.refuse(f))?;
     let tenant = &call.caller.tenant;
-    let word = word(service, tenant, &invitation, repeated).await.map_err(|f| call.refuse(f))?;
-    said(word)?;
+    said(word(service, tenant, &invitation).await.map_err(|f| call.refuse(f))?)?;
     let integration = service.bus.load(tenant, invitation.target).await.map_err(|f| call.refuse(f))?;
     let mut row = InvitationRow::from(&*invitation);
     row.email_status = mail::Status::Sent;
@@ -106,19 +103,16 @@ impl Asking for Inviting {
 
 /// The invitation that was made or sent again: the one of the unit that is
 /// pending. Another one of the same address may have expired in it.
-fn made(sent: Sent<invitation::Invitation>) -> Result<Arc<invitation::Invitation>, Failure> {
-    let pending = sent.written.all.into_iter().rev().find(|i| i.state == State::Pending);
+fn made(written: Written<invitation::Invitation>) -> Result<Arc<invitation::Invitation>, Failure> {
+    let pending = written.all.into_iter().rev().find(|i| i.state == State::Pending);
     pending.ok_or_else(|| Failure::internal("inviting left no pending invitation"))
 }
 
-/// The provider's word on this sending. A repeated request looks first at what
-/// the log has meanwhile: whoever asks again later need not wait again.
-async fn word(
-    service: &Service,
-    tenant: &TenantName,
-    invitation: &invitation::Invitation,
-    repeated: bool,
-) -> Result<Word, Failure> {
+/// The provider's word on this sending. A repeated request may ask for it when
+/// the invitation has been sent again since, or is over.
+async fn word(service: &Service, tenant: &TenantName, invitation: &invitation::Invitation) -> Result<Word, Failure> {
+    let now = service.bus.load::<invitation::Invitation>(tenant, invitation.id).await?;
+    let wanted = now.generation == invitation.generation && now.is_pending(service.bus.now());
     let mail = MailRef {
         tenant: tenant.clone(),
         aggregate: invitation::Invitation::TYPE,
@@ -126,30 +120,20 @@ async fn word(
         number: u64::from(invitation.generation),
         part: 0,
     };
-    if !repeated {
-        return Ok(sending::word(service, mail, service.settings.mail_wait).await);
-    }
-    let now = service.bus.load::<invitation::Invitation>(tenant, invitation.id).await?;
-    if now.generation != invitation.generation {
-        return Ok(sending::word(service, mail, Duration::ZERO).await);
-    }
-    Ok(match now.email_status {
-        mail::Status::Sent => Word::Sent,
-        mail::Status::Failed => Word::Refused(None),
-        mail::Status::Unknown => Word::Open,
-        mail::Status::Queued => sending::word(service, mail, service.settings.mail_wait).await,
-    })
+    Ok(sending::word(service, mail, wanted).await)
 }
 
 fn said(word: Word) -> Result<(), Refused> {
     let message = match word {
         Word::Sent => return Ok(()),
-        Word::Refused(Some(reason)) => {
+        Word::Refused(reason) => {
             format!("The e-mail was not sent ({}). The invitation stays pending.", reason.name())
         }
-        Word::Refused(None) => "The e-mail was not sent. The invitation stays pending.".to_owned(),
         Word::Open => "It is not known yet whether the e-mail was sent. The invitation is pending, and its delivery \
                        goes on."
+            .to_owned(),
+        Word::Off => "This service sends no e-mail at present: it waits until that is changed. The invitation is \
+                      pending."
             .to_owned(),
     };
     Err(Refused::saying(Slug::MandrillEmailFailed, message))
@@ -163,7 +147,7 @@ mod tests {
     #[test]
     fn a_refused_mail_and_an_open_one_are_told_apart() {
         assert_eq!(said(Word::Sent), Ok(()));
-        let refused = said(Word::Refused(Some(Reason::AddressInvalid))).unwrap_err();
+        let refused = said(Word::Refused(Reason::AddressInvalid)).unwrap_err();
         assert_eq!(refused.slug, Slug::MandrillEmailFailed);
         assert_eq!(refused.message, "The e-mail was not sent (address_invalid). The invitation stays pending.");
         let open = said(Word::Open).unwrap_err();
@@ -178,8 +162,8 @@ mod tests {
     fn the_pending_invitation_is_answered_not_the_one_that_expired_on_the_way() {
         let of =
             |number: u32, state| Arc::new(invitation::Invitation { generation: number, state, ..Default::default() });
-        let written = sending::Written { all: vec![of(1, State::Expired), of(2, State::Pending)] };
-        let chosen = made(Sent { written, asked: None }).unwrap();
+        let written = Written { all: vec![of(1, State::Expired), of(2, State::Pending)], wrote: true };
+        let chosen = made(written).unwrap();
         assert_eq!(chosen.generation, 2);
     }
 }
