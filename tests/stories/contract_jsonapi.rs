@@ -230,6 +230,23 @@ fn readers_who_may_not_invite_see_no_code_and_strangers_nothing() {
 }
 
 #[test]
+fn the_location_leads_the_deployments_principal_into_the_tenant_it_named() {
+    let house = House::start();
+    let deployment = house.deployment();
+    deployment.post("/api/ledger/tenants", &json!({"name": "acme"})).expect(201);
+    let made = deployment.post("/api/ledger/organizations?tenant=acme", &json!({"name": "Acme Roofing"})).expect(201);
+    let organization = made.json()["id"].as_str().unwrap().to_owned();
+    let data = json!({"type": "organization_invites", "attributes": {"recipient_email": BOB}});
+    let target = format!("/api/v2/organizations/{organization}/invites?tenant=acme");
+    let made = deployment.document("POST", &target, &data);
+    let id = made.given(201)["data"]["id"].clone();
+    let location = made.header("location").unwrap();
+    assert_eq!(location, format!("/api/v2/organizations/{organization}/invites/{}?tenant=acme", id.as_str().unwrap()));
+    assert_eq!(deployment.get(location).given(200)["data"]["id"], id);
+    deployment.delete(location).api(204);
+}
+
+#[test]
 fn patch_changes_role_and_time_of_a_pending_invite_and_emits_updated() {
     let roofers = Roofers::start();
     let invite = roofers.invite(BOB);

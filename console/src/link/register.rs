@@ -10,7 +10,7 @@ use super::{Asked, Links, Shown, json, required};
 use domain::invitation::Proof;
 use domain::text::{MAX_PASSWORD, MAX_TEXT, MIN_PASSWORD, line};
 use domain::use_cases::RegisterByLink;
-use domain::{Actor, Failure, Refusal};
+use domain::{Actor, Failure, Refusal, Unavailable};
 use poem::Response;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -47,6 +47,11 @@ impl Links {
         let context = self.context(&asked, &shown.tenant, Actor::Visitor);
         let case = RegisterByLink { invitation: shown.invitation.id, digest: shown.digest.clone(), user, name };
         if let Err(failure) = self.bus.perform(context, case).await {
+            // It may have landed: then its user must be able to log in.
+            let unknown = matches!(failure, Failure::Unavailable(Unavailable::OutcomeUnknown));
+            if hopeful && !unknown {
+                self.identity.forget_password(user).await?;
+            }
             return Err(self.remembered(&asked, &shown, failure.into()));
         }
         if !hopeful {

@@ -80,7 +80,8 @@ answers! {
     );
     Created: InviteDocument, {
         let mut created = described(201, "The new invite.", vec![content::<InviteDocument>(TYPE)]);
-        created.headers.push(header::<String>("Location", "Path of the new invite."));
+        let path = "Path of the new invite, with the query that names its tenant where the caller had to.";
+        created.headers.push(header::<String>("Location", path));
         answers(created, &[&BODY, &[409]])
     };
     Changed: InviteDocument, answers(

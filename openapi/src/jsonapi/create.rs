@@ -7,6 +7,7 @@ use super::problem::Refused;
 use super::{JsonApi, decode, encode, refusal};
 use crate::Service;
 use crate::wire::{self, Bearer, Body, HeaderParam, KeyText, PathParam, Reply, Secured};
+use domain::TenantName;
 use domain::invitation::Invitation;
 use domain::use_cases::InviteToOrganization;
 use poem::http::{HeaderValue, StatusCode};
@@ -77,7 +78,12 @@ impl Create {
         let made: Arc<Invitation> = made.map_err(|failure| call.failure(failure))?;
         let row = InvitationRow::from(&*made);
         let mut response = encode::document(StatusCode::CREATED, call.with_code(&row));
-        let location = format!("/api/v2/organizations/{organization}/invites/{}", row.public_id);
+        let mut location = format!("/api/v2/organizations/{organization}/invites/{}", row.public_id);
+        // Who is of no tenant finds nothing of this one at a path that does not name it.
+        let tenant = &call.caller.tenant;
+        if call.caller.principal.tenant().is_none() && *tenant != TenantName::default_tenant() {
+            location = format!("{location}?tenant={tenant}");
+        }
         if let Ok(location) = HeaderValue::from_str(&location) {
             response.headers_mut().insert("location", location);
         }

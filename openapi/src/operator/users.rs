@@ -12,7 +12,7 @@ use crate::wire::{
     Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
 };
 use domain::use_cases::{Allowed, CreateUser, UpdateUser};
-use domain::{Address, Scope, What, user};
+use domain::{Address, Context, Failure, Scope, Unavailable, What, user};
 use identity::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, PasswordError};
 use poem::Request;
 use poem_openapi::OpenApi;
@@ -65,6 +65,23 @@ impl Users {
         let id = id.uuid().ok_or(No::not_found(What::User))?;
         let found: Arc<user::User> = self.0.bus.load(visit.tenant(), id).await?;
         if found.exists() { Ok(found) } else { Err(No::not_found(What::User)) }
+    }
+
+    /// Makes the account whose password is kept already, and forgets that
+    /// password where no account came of it.
+    async fn make(&self, context: Context, case: CreateUser, keeps: bool) -> Result<Arc<user::User>, No> {
+        let id = case.user;
+        let result = self.0.bus.perform(context, case).await;
+        let is_there = match &result {
+            Ok(made) => made.id == id,
+            // It may have landed: then its user must be able to log in.
+            Err(Failure::Unavailable(Unavailable::OutcomeUnknown)) => true,
+            Err(Failure::Refused(_) | Failure::KeyReused | Failure::Unavailable(_) | Failure::Internal(_)) => false,
+        };
+        if keeps && !is_there {
+            self.0.identity.forget_password(id).await?;
+        }
+        Ok(result?)
     }
 }
 
@@ -125,12 +142,12 @@ impl Users {
             // The password is kept before the account exists: whoever sees the
             // account can log in. Without the account it opens nothing.
             let id = Uuid::now_v7();
+            let keeps = password.is_some();
             if let Some(password) = password {
                 self.0.identity.set_password(id, &password).await?;
             }
             let case = CreateUser { user: id, email, name, client, liaison, administrator };
-            let user = visit.perform(context, case).await?;
-            made(&User::from(&UserRow::from(&*user)))
+            made(&User::from(&UserRow::from(&*self.make(context, case, keeps).await?)))
         })
         .await
     }
