@@ -28,6 +28,7 @@ mod envelope;
 mod every_dialect;
 mod inviting;
 mod log_lines;
+mod pressure;
 mod races;
 mod secrets;
 mod seeds;
