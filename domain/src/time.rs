@@ -3,7 +3,7 @@
 //! Nothing in the domain asks the wall clock. Decisions are given `now`, and
 //! events carry the time the ledger recorded them at, which never goes back.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -45,7 +45,20 @@ impl Timestamp {
     /// RFC 3339, UTC, whole seconds: `2021-11-23T14:38:03Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        self.chrono().to_rfc3339_opts(SecondsFormat::Secs, true)
+        let at = self.chrono();
+        let Some(year) = u32::try_from(at.year()).ok().filter(|year| *year < 10_000) else {
+            // No time of ours; what a caller is shown of a far one needs a sign or more digits.
+            return at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        };
+        let mut text = String::with_capacity("2021-11-23T14:38:03Z".len());
+        let date = [(year / 100, None), (year % 100, Some('-')), (at.month(), Some('-')), (at.day(), Some('T'))];
+        let time = [(at.hour(), Some(':')), (at.minute(), Some(':')), (at.second(), Some('Z'))];
+        for (two_digits, behind) in date.into_iter().chain(time) {
+            text.extend(char::from_digit(two_digits / 10, 10));
+            text.extend(char::from_digit(two_digits % 10, 10));
+            text.extend(behind);
+        }
+        text
     }
 
     #[must_use]
@@ -61,7 +74,7 @@ impl Timestamp {
             let naive = text.strip_suffix(" UTC")?;
             chrono::NaiveDateTime::parse_from_str(naive, "%Y-%m-%d %H:%M:%S").ok().map(|t| t.and_utc())
         })?;
-        let year = chrono::Datelike::year(&parsed);
+        let year = parsed.year();
         (1..=9999).contains(&year).then(|| Self(parsed.timestamp_micros()))
     }
 }
@@ -87,6 +100,16 @@ mod tests {
         let spaced = Timestamp::parse("2021-11-23 14:38:02 UTC");
         assert_eq!(spaced, Timestamp::parse("2021-11-23T14:38:02Z"));
         assert_eq!(spaced.map(Timestamp::rfc3339).as_deref(), Some("2021-11-23T14:38:02Z"));
+    }
+
+    #[test]
+    fn every_time_is_written_as_chrono_writes_it() {
+        let mut seconds = -63_000_000_000_i64;
+        while seconds < 260_000_000_000 {
+            let at = Timestamp::from_seconds(seconds);
+            assert_eq!(at.rfc3339(), at.chrono().to_rfc3339_opts(SecondsFormat::Secs, true));
+            seconds += 86_399 * 1_013;
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A request body: documented as a schema, handed over as the bytes that came.
 
 use super::Arrival;
-use poem::error::ReadBodyError;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use poem::{Request, RequestBody, Result};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
 use poem_openapi::types::Type;
@@ -75,11 +76,11 @@ async fn read(request: &Request, body: &mut RequestBody) -> std::result::Result<
     if declared.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(BodyFault::TooLarge);
     }
-    let body = body.take().map_err(|_| BodyFault::Broken)?;
+    let body: BoxBody<_, std::io::Error> = body.take().map_err(|_| BodyFault::Broken)?.into();
     let wait = request.data::<Arrival>().map_or(crate::settings::BODY_WAIT, |a| a.body_wait);
-    match tokio::time::timeout(wait, body.into_bytes_limit(MAX_BODY)).await {
-        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
-        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(BodyFault::TooLarge),
+    match tokio::time::timeout(wait, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes().into()),
+        Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(BodyFault::TooLarge),
         Ok(Err(_)) => Err(BodyFault::Broken),
         Err(_) => Err(BodyFault::TimedOut),
     }

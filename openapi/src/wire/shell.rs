@@ -73,30 +73,30 @@ struct Shell<W> {
 impl<W: Words> Endpoint for Shell<W> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> Result<Response> {
+    async fn call(&self, request: Request) -> Result<Response> {
         let started = Instant::now();
         let mut arrival = Arrival::of(&request, W::DIALECT, &self.settings, self.bus.now());
         let method = known_method(request.method());
-        let response = self.answer(&mut request, &mut arrival).await;
+        let response = self.answer(request, &mut arrival).await;
         Ok(self.finish(response, &arrival, method, started))
     }
 }
 
 impl<W: Words> Shell<W> {
-    async fn answer(&self, request: &mut Request, arrival: &mut Arrival) -> Response {
+    async fn answer(&self, mut request: Request, arrival: &mut Arrival) -> Response {
         if !is_readable(request.headers()) {
             request.set_data(arrival.clone());
-            return self.words.trouble(&Trouble::Unreadable, request);
+            return self.words.trouble(&Trouble::Unreadable, &request);
         }
         match self.routes.find(request.uri().path(), request.method()) {
             Match::Unknown => {
                 request.set_data(arrival.clone());
-                self.words.trouble(&Trouble::NoRoute, request)
+                self.words.trouble(&Trouble::NoRoute, &request)
             }
             Match::Undeclared { template, allow } => {
                 arrival.route = template;
                 request.set_data(arrival.clone());
-                let mut response = self.words.trouble(&Trouble::Method, request);
+                let mut response = self.words.trouble(&Trouble::Method, &request);
                 if let Ok(allow) = HeaderValue::from_str(&allow) {
                     response.headers_mut().insert("allow", allow);
                 }
@@ -107,7 +107,7 @@ impl<W: Words> Shell<W> {
                 request.set_data(arrival.clone());
                 let Ok(_place) = self.places.try_acquire() else {
                     let retry_after_s = OVERLOAD_RETRY_S;
-                    let mut response = self.words.trouble(&Trouble::Overloaded { retry_after_s }, request);
+                    let mut response = self.words.trouble(&Trouble::Overloaded { retry_after_s }, &request);
                     response.headers_mut().insert("retry-after", HeaderValue::from(retry_after_s));
                     return response;
                 };
@@ -116,25 +116,28 @@ impl<W: Words> Shell<W> {
         }
     }
 
-    async fn operate(&self, operation: &BoxEndpoint<'static>, request: &mut Request, arrival: &Arrival) -> Response {
-        // The operation takes the request; this much of it words for a crash are chosen by.
-        let mut stub = Request::default();
-        stub.set_data(arrival.clone());
-        for accepted in request.headers().get_all(ACCEPT) {
-            stub.headers_mut().append(ACCEPT, accepted.clone());
-        }
-        let whole = std::mem::replace(request, stub);
-        match AssertUnwindSafe(operation.call(whole)).catch_unwind().await {
+    async fn operate(&self, operation: &BoxEndpoint<'static>, request: Request, arrival: &Arrival) -> Response {
+        // The operation takes the request along; words for a crash are chosen by this much of it.
+        let accepted: Vec<HeaderValue> = request.headers().get_all(ACCEPT).iter().cloned().collect();
+        let crashed = || {
+            let mut stub = Request::default();
+            stub.set_data(arrival.clone());
+            accepted.into_iter().for_each(|value| {
+                stub.headers_mut().append(ACCEPT, value);
+            });
+            self.words.trouble(&Trouble::Crashed, &stub)
+        };
+        match AssertUnwindSafe(operation.call(request)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let failure = chain(&Named(error));
                 tracing::error!(request_id = %arrival.request_id, route = arrival.route, failure, "no operation answered");
-                self.words.trouble(&Trouble::Crashed, request)
+                crashed()
             }
             // What the panic said stands in no answer and no log line: it may quote a body.
             Err(_) => {
                 tracing::error!(request_id = %arrival.request_id, route = arrival.route, "an operation panicked");
-                self.words.trouble(&Trouble::Crashed, request)
+                crashed()
             }
         }
     }
