@@ -162,6 +162,41 @@ pub(crate) fn row_of(ledger: &Ledger, settled: &Settled) -> Result<Option<Key>, 
     Ok(events.iter().find(asks).map(|event| Key { position: event.position, part: settled.part }))
 }
 
+/// The rows of an invitation's other sendings: those before this one.
+///
+/// # Errors
+/// When the log cannot be read.
+pub(crate) fn replaced_by(ledger: &Ledger, row: &Row) -> Result<Vec<Key>, ReadError> {
+    if row.aggregate != Kind::Invitation || row.number <= 1 {
+        return Ok(vec![]);
+    }
+    let asks = sendings(ledger, row)?;
+    Ok(asks.into_iter().filter(|(number, _)| *number < row.number).map(|(_, key)| key).collect())
+}
+
+/// Whether an invitation has been sent again since, so that nobody wants this
+/// mail of it any more.
+///
+/// # Errors
+/// When the log cannot be read.
+pub(crate) fn is_replaced(ledger: &Ledger, row: &Row) -> Result<bool, ReadError> {
+    Ok(row.aggregate == Kind::Invitation && sendings(ledger, row)?.iter().any(|(number, _)| *number > row.number))
+}
+
+/// Generation and row of each time an aggregate asked for mail.
+fn sendings(ledger: &Ledger, row: &Row) -> Result<Vec<(u64, Key)>, ReadError> {
+    let events = ledger.read_stream(&row.stream(), 0, None)?;
+    Ok(events
+        .iter()
+        .filter_map(|event| match meaning(event) {
+            Ok(Meaning::Asks(rows)) => Some(rows),
+            Ok(Meaning::Settles(_) | Meaning::Nothing) | Err(_) => None,
+        })
+        .flatten()
+        .map(|row| (row.number, row.key()))
+        .collect())
+}
+
 /// The newest result the log has of a row's mail, if one was recorded since.
 ///
 /// # Errors

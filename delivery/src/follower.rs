@@ -9,11 +9,12 @@ use crate::Shared;
 use crate::ask::{self, AskError, Meaning, Settled};
 use crate::outbox::{Changes, Cursor, Half, PAGE, Stored};
 use crate::row::{Because, Key, Phase, Row, leaves_dead_letter};
+use domain::mail::Reason;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Mark, ReadError, Recorded, StateError};
+use store::{Ledger, Mark, ReadError, Recorded, StateError};
 use tokio::sync::watch;
 
 /// Events read at once.
@@ -196,6 +197,7 @@ fn fold(shared: &Shared, from: &Cursor, careful: bool) -> Result<Option<Folded>,
             Meaning::Asks(rows) => {
                 let doubtful = from.doubtful_to.is_some_and(|to| event.position <= to);
                 for row in rows {
+                    drop_replaced(shared, &mut overlay, &row)?;
                     if careful || doubtful {
                         overlay.get(shared, row.key())?;
                     }
@@ -222,6 +224,17 @@ fn next(from: &Cursor, last: &Recorded) -> Cursor {
     Cursor { doubtful_to: from.doubtful_to.filter(|to| *to > last.position), ..Cursor::at(mark) }
 }
 
+/// A dead letter of an invitation that is sent again has nothing left to tell.
+fn drop_replaced(shared: &Shared, overlay: &mut Overlay, row: &Row) -> Result<(), FollowError> {
+    for key in ask::replaced_by(&shared.ledger, row)? {
+        let (_, present) = overlay.get(shared, key)?;
+        if present.as_ref().is_some_and(Row::is_dead) {
+            *present = None;
+        }
+    }
+    Ok(())
+}
+
 /// A result in the log ends its row. What the courier holds it ends itself.
 fn settle(shared: &Shared, overlay: &mut Overlay, settled: &Settled) -> Result<(), FollowError> {
     let Some(key) = ask::row_of(&shared.ledger, settled)? else { return Ok(()) };
@@ -230,17 +243,25 @@ fn settle(shared: &Shared, overlay: &mut Overlay, settled: &Settled) -> Result<(
     }
     let (_, present) = overlay.get(shared, key)?;
     if let Some(row) = present.take() {
-        *present = after_result(row, settled);
+        *present = after_result(&shared.ledger, row, settled)?;
     }
     Ok(())
 }
 
 /// What is left of a row once the log has this result of its mail.
-pub(crate) fn after_result(row: Row, settled: &Settled) -> Option<Row> {
-    let reason = settled.failed?;
+pub(crate) fn after_result(ledger: &Ledger, row: Row, settled: &Settled) -> Result<Option<Row>, ReadError> {
+    let Some(reason) = settled.failed else { return Ok(None) };
     // An earlier failure says nothing about a mail that is being sent again.
     if row.round > 0 && !row.is_dead() {
-        return Some(row);
+        return Ok(Some(row));
     }
-    leaves_dead_letter(reason).then_some(Row { phase: Phase::Dead { because: Because::Failed(reason) }, ..row })
+    dead_letter(ledger, row, reason)
+}
+
+/// What stays visible of a mail that failed so: nothing where there is nothing to do about it.
+pub(crate) fn dead_letter(ledger: &Ledger, row: Row, reason: Reason) -> Result<Option<Row>, ReadError> {
+    if !leaves_dead_letter(reason) || ask::is_replaced(ledger, &row)? {
+        return Ok(None);
+    }
+    Ok(Some(Row { phase: Phase::Dead { because: Because::Failed(reason) }, ..row }))
 }

@@ -2,13 +2,16 @@
 
 usage: smtp_server.py MODE [CERT KEY]
 
-MODE is a list of words: plain, starttls, tls, auth, no8bit. Says `ready PORT` on its
-standard output, and then a JSON object per mail. Refusals are chosen by the
+MODE is a list of words: plain, starttls, tls, auth, no8bit, one-mail (421 to the
+second MAIL of a connection), hangs-up (closes after each mail, and says so with
+`{"closed": N}`). Says `ready PORT` on its standard output, and then a JSON object
+per mail, with the number of its connection. Refusals are chosen by the
 recipient: `refused-` 550 and `later-` 451 at RCPT, `rejected-` 554 and
 `greylisted-` 451 after the body, `drop-` closes the connection there.
 Ends with its standard input.
 """
 import asyncio
+import itertools
 import json
 import logging
 import ssl
@@ -38,6 +41,13 @@ def check(server, session, envelope, mechanism, data):
 
 
 class Handler:
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        if "one-mail" in mode and server.mails > 0:
+            return "421 4.7.0 too many mails in one connection"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused-"):
             return "550 5.1.1 no such person " + address
@@ -55,8 +65,13 @@ class Handler:
             "tls": server.transport.get_extra_info("ssl_object") is not None,
             "user": session.auth_data.login.decode() if session.authenticated else None,
             "content": envelope.content.decode(),
+            "connection": server.number,
         }
         print(json.dumps(mail), flush=True)
+        server.mails += 1
+        if "hangs-up" in mode:
+            # Once the answer is out.
+            asyncio.get_running_loop().call_later(0.01, server.transport.close)
         if to.startswith("rejected-"):
             return "554 5.7.1 not wanted"
         if to.startswith("greylisted-"):
@@ -67,7 +82,20 @@ class Handler:
         return "250 OK"
 
 
+numbers = itertools.count(1)
+
+
 class Server(SMTP):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.number = next(numbers)
+        self.mails = 0
+
+    def connection_lost(self, error):
+        super().connection_lost(error)
+        if "hangs-up" in mode:
+            print(json.dumps({"closed": self.number}), flush=True)
+
     # A server of the old days does not announce 8BITMIME.
     async def push(self, status):
         if "no8bit" in mode and status in ("250-8BITMIME", b"250-8BITMIME"):

@@ -2,10 +2,10 @@
 
 use crate::Shared;
 use crate::ask;
-use crate::follower::after_result;
+use crate::follower::{after_result, dead_letter};
 use crate::letter::{Letter, Made};
 use crate::outbox::{Changes, Stored};
-use crate::row::{Because, Key, Phase, Row, leaves_dead_letter, outcome_of};
+use crate::row::{Key, Phase, Row, outcome_of};
 use crate::transport::{Answer, Word};
 use domain::mail::Reason;
 use domain::use_cases::RecordDelivery;
@@ -157,7 +157,7 @@ async fn wait(shared: &Shared, row: Row, pause: Duration) -> Result<Option<Times
 async fn recover(shared: &Shared, stored: Stored, at: Timestamp) -> Result<Option<Timestamp>, CourierError> {
     match ask::result_since(&shared.ledger, &stored.row, at)? {
         Some(settled) => {
-            let after = after_result(stored.row.clone(), &settled);
+            let after = after_result(&shared.ledger, stored.row.clone(), &settled)?;
             let mut changes = Changes::default();
             changes.replace(Some(&stored), after.as_ref());
             shared.outbox.commit(changes, None).await?;
@@ -193,8 +193,10 @@ async fn record(shared: &Shared, row: Row) -> Result<Option<Timestamp>, CourierE
             return Ok(Some(due));
         }
     }
-    let dead = failed.filter(|reason| leaves_dead_letter(*reason));
-    let after = dead.map(|reason| Row { phase: Phase::Dead { because: Because::Failed(reason) }, ..row.clone() });
+    let after = match failed {
+        Some(reason) => dead_letter(&shared.ledger, row.clone(), reason)?,
+        None => None,
+    };
     shared.outbox.change_later(&row, after.as_ref());
     shared.counts.ended(failed);
     Ok(None)

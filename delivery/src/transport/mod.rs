@@ -5,6 +5,7 @@
 //! nowhere: only enumerated words and SMTP or HTTP status numbers do.
 
 mod file;
+mod kept;
 mod mandrill;
 pub(crate) mod smtp;
 

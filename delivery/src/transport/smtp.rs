@@ -2,6 +2,7 @@
 //! have arrived: a fault before the body is sent is a definite no, one after
 //! it is unknown.
 
+use super::kept::{Kept, Line};
 use super::{Answer, Word};
 use crate::error::DeliveryError;
 use crate::letter::{Letter, mime};
@@ -12,7 +13,7 @@ use lettre::message::Mailbox;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use std::future::Future;
 use std::time::Duration;
@@ -20,8 +21,6 @@ use std::time::Duration;
 /// Submission with STARTTLS, and with TLS from the first byte.
 const SUBMISSION_PORT: u16 = 587;
 const SUBMISSIONS_PORT: u16 = 465;
-/// Saying good-bye takes no longer than this; the mail is safe by then.
-const QUIT_WAIT: Duration = Duration::from_secs(2);
 
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +104,7 @@ pub(crate) struct Smtp {
     hello: ClientId,
     from: Mailbox,
     timeouts: Timeouts,
+    kept: Kept,
 }
 
 impl Smtp {
@@ -119,7 +119,7 @@ impl Smtp {
         }
         let parameters = parameters.build_rustls().map_err(|error| DeliveryError::Client(error.into()))?;
         let credentials = place.user.clone().map(|(user, password)| Credentials::new(user, password));
-        Ok(Self { place, parameters, credentials, hello: ClientId::default(), from, timeouts })
+        Ok(Self { place, parameters, credentials, hello: ClientId::default(), from, timeouts, kept: Kept::default() })
     }
 
     pub async fn send(&self, letter: &Letter) -> Answer {
@@ -127,16 +127,39 @@ impl Smtp {
             Ok(to) => to,
             Err(unsendable) => return unsendable.into(),
         };
-        let mut connection = match within(self.timeouts.connect, "connect", self.connect()).await {
-            Ok(connection) => connection,
-            Err(fault) => return fault.answer(),
+        // What was kept may be of no use any more: then the mail begins anew.
+        if let Some(line) = self.kept.take() {
+            match self.try_on(line, letter, to.clone()).await {
+                Err(fault) if fault.is_the_connections() => {}
+                tried => return tried.unwrap_or_else(|fault| fault.answer()),
+            }
+        }
+        let tried = match within(self.timeouts.connect, "connect", self.connect()).await {
+            Ok(connection) => self.try_on(Line { connection, mails: 0 }, letter, to).await,
+            Err(fault) => Err(fault),
         };
-        let answer = match self.converse(&mut connection, letter, to).await {
-            Ok(answer) => answer,
-            Err(fault) => fault.answer(),
+        tried.unwrap_or_else(|fault| fault.answer())
+    }
+
+    /// One mail on a connection, which is kept if it can take another one.
+    async fn try_on(&self, mut line: Line, letter: &Letter, to: Address) -> Result<Answer, Fault> {
+        let on = &mut line.connection;
+        let tried = if line.mails == 0 { Ok(()) } else { self.reset(on).await };
+        let tried = match tried {
+            Ok(()) => self.converse(on, letter, to).await,
+            Err(fault) => Err(fault),
         };
-        tokio::spawn(async move { tokio::time::timeout(QUIT_WAIT, connection.abort()).await });
-        answer
+        match &tried {
+            Err(fault) if !fault.leaves_the_connection() => line.end(),
+            Ok(_) | Err(_) => self.kept.put(line),
+        }
+        tried
+    }
+
+    /// Drops what the mail before may have left, and so tells whether the server is there still.
+    async fn reset(&self, on: &mut AsyncSmtpConnection) -> Result<(), Fault> {
+        let reset = async { on.command(Rset).await.map_err(Fault::at(RESET)) };
+        within(self.timeouts.command, RESET, reset).await.map(|_| ())
     }
 
     /// Up to a connection that takes mail, protected as it has to be.
@@ -191,6 +214,11 @@ impl Smtp {
 /// From here on the mail may have arrived, whatever else happens.
 const BODY: &str = "body";
 
+/// On a connection that was kept, before the first byte of a mail.
+const RESET: &str = "reset";
+/// The server ends the connection with it.
+const CLOSING: u16 = 421;
+
 /// Where a conversation ended, and how; without an error, it took too long or was given up.
 struct Fault {
     stage: &'static str,
@@ -202,8 +230,26 @@ impl Fault {
         move |error| Self { stage, error: Some(error) }
     }
 
+    fn status(&self) -> Option<u16> {
+        self.error.as_ref().and_then(Error::status).map(u16::from)
+    }
+
+    /// Whether the server has answered, and did not hang up with it.
+    fn leaves_the_connection(&self) -> bool {
+        self.status().is_some_and(|status| status != CLOSING) && self.stage != RESET
+    }
+
+    /// Whether it says something about a kept connection and nothing about the
+    /// mail, of which the server has not got the body.
+    fn is_the_connections(&self) -> bool {
+        match self.status() {
+            None | Some(CLOSING) => self.stage != BODY,
+            Some(_) => self.stage == RESET,
+        }
+    }
+
     fn answer(&self) -> Answer {
-        let status = self.error.as_ref().and_then(Error::status).map(u16::from);
+        let status = self.status();
         let word = match (&self.error, status) {
             (_, Some(500..=599)) => Word::Refused(refusal(self.stage)),
             (_, Some(_)) => Word::Later,

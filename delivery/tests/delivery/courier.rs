@@ -189,6 +189,25 @@ async fn a_result_the_ledger_does_not_take_is_recorded_later_without_sending() {
     assert_eq!(rows(&delivery), []);
 }
 
+/// The first mail's failure comes to the log after the invitation was sent again.
+#[tokio::test]
+async fn a_mail_that_fails_after_it_was_replaced_leaves_no_dead_letter() {
+    let house = House::new().await;
+    let provider = Provider::answering([Reply::error("ValidationError")]).await;
+    let invited = house.invite("a@guest.example").await;
+    house.runner.busy.store(1, Ordering::SeqCst);
+    let delivery = started(&house, provider.transport());
+    delivery.idle().await;
+    assert_eq!(house.kinds::<Invitation>(invited), ["Created"]);
+    house.resend(invited, 2).await;
+    delivery.idle().await;
+    house.clock.advance(MINUTE);
+    delivery.idle().await;
+    delivery.close().await;
+    assert_eq!(house.kinds::<Invitation>(invited), ["Created", "ResendRequested", "EmailSent", "EmailFailed"]);
+    assert_eq!((rows(&delivery), delivery.figures().dead), (vec![], 0));
+}
+
 #[tokio::test]
 async fn an_abandoned_mail_is_over_and_the_log_says_so() {
     let house = House::new().await;

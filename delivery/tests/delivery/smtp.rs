@@ -178,6 +178,80 @@ async fn a_connection_lost_after_the_body_leaves_the_outcome_unknown() {
     assert_eq!(rows(&delivery)[0].reason, Some(Reason::OutcomeUnknown));
 }
 
+/// Sends mails one after the other through one transport; what the log has of each.
+async fn one_after_the_other(transport: TransportOptions, to: &[&str]) -> Vec<String> {
+    let house = House::new().await;
+    let delivery = house.delivery(transport);
+    delivery.start();
+    let mut last = vec![];
+    for email in to {
+        let invited = house.invite(email).await;
+        delivery.idle().await;
+        last.push(house.kinds::<Invitation>(invited).join(" "));
+    }
+    delivery.close().await;
+    last
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_serves_several_mails_and_a_refused_recipient_does_not_spoil_it() {
+    for (mode, options) in [("plain", ""), ("starttls", "tls=required")] {
+        let mut server = Server::start(mode);
+        let to = ["a@guest.example", "refused-b@guest.example", "c@guest.example", "d@guest.example"];
+        let last = one_after_the_other(server.url("smtp", "", options), &to).await;
+        assert_eq!(last, ["Created EmailSent", "Created EmailFailed", "Created EmailSent", "Created EmailSent"]);
+        for email in ["a@guest.example", "c@guest.example", "d@guest.example"] {
+            let mail = server.mail();
+            assert_eq!((&mail["to"], &mail["connection"]), (&Value::from(email), &Value::from(1)));
+            assert_eq!(mail["tls"], Value::Bool(mode == "starttls"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hung_up_meanwhile_is_called_again_and_nothing_is_unknown() {
+    let mut server = Server::start("hangs-up");
+    let house = House::new().await;
+    let delivery = house.delivery(server.url("smtp", "", ""));
+    delivery.start();
+    for number in 1..=3 {
+        let invited = house.invite("a@guest.example").await;
+        delivery.idle().await;
+        assert_eq!(house.kinds::<Invitation>(invited), ["Created", "EmailSent"], "at the first try");
+        assert_eq!(server.mail()["connection"], Value::from(number));
+        assert_eq!(server.mail()["closed"], Value::from(number), "before the next mail");
+    }
+    delivery.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_one_mail_per_connection_is_called_again() {
+    let mut server = Server::start("one-mail");
+    let last = one_after_the_other(server.url("smtp", "", ""), &["a@guest.example", "b@guest.example"]).await;
+    assert_eq!(last, ["Created EmailSent", "Created EmailSent"]);
+    assert_eq!((&server.mail()["connection"], &server.mail()["connection"]), (&Value::from(1), &Value::from(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_goes_when_its_invitation_is_sent_again() {
+    let server = Server::start("plain");
+    let house = House::new().await;
+    let delivery = house.delivery(server.url("smtp", "", ""));
+    delivery.start();
+    let invited = house.invite("rejected-a@guest.example").await;
+    let other = house.invite("rejected-b@guest.example").await;
+    delivery.idle().await;
+    assert_eq!(delivery.figures().dead, 2);
+    house.resend(invited, 2).await;
+    delivery.idle().await;
+    delivery.close().await;
+    let mut dead: Vec<_> = rows(&delivery).into_iter().map(|row| (row.aggregate_id, row.number)).collect();
+    dead.sort_unstable();
+    let mut expected = vec![(other, 1), (invited, 2)];
+    expected.sort_unstable();
+    assert_eq!((dead, delivery.figures().dead), (expected, 2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_listening_is_waited_out() {
     let nobody: TransportOptions = "smtp://127.0.0.1:1".parse().unwrap();
