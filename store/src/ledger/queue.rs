@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Condvar, Mutex, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -23,9 +23,13 @@ pub(super) const BATCH_UNITS: usize = 256;
 const BATCH_BACKGROUND: usize = 32;
 /// Bytes of one commit, unless its first unit alone is larger.
 const BATCH_BYTES: usize = 512 * 1024;
+/// How long a commit waits for company, and for how much at most.
+const COMPANY_WAIT: Duration = Duration::from_micros(500);
+const MOST_COMPANY: usize = 32;
 /// What a caller turned away is told to wait.
 const RETRY_AFTER_S: u64 = 1;
 
+type Guard<'q> = MutexGuard<'q, Lanes>;
 pub(super) type Answer = oneshot::Sender<Result<Receipt, SubmitError>>;
 
 /// A unit and who waits for it.
@@ -34,10 +38,16 @@ pub(super) struct Queued {
     pub answer: Answer,
 }
 
-#[derive(Default)]
 pub(super) struct Queue {
     lanes: Mutex<Lanes>,
     arrived: Condvar,
+    company_wait: Duration,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { lanes: Mutex::default(), arrived: Condvar::new(), company_wait: COMPANY_WAIT }
+    }
 }
 
 #[derive(Default)]
@@ -46,6 +56,10 @@ struct Lanes {
     background: VecDeque<Queued>,
     bytes: usize,
     closed: bool,
+    /// Units at which the writer wants to be woken; none while it works.
+    wake_at: Option<usize>,
+    /// Units of the batch before.
+    last_batch: usize,
 }
 
 /// What the writer got.
@@ -78,34 +92,48 @@ impl Queue {
         }
         lane.push_back(queued);
         lanes.bytes = bytes;
+        let wanted = lanes.wake_at.is_some_and(|units| lanes.units() >= units);
         drop(lanes);
-        self.arrived.notify_one();
+        // A wake-up is a system call, and a writer at work looks here anyway.
+        if wanted {
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
-    /// Takes one unit, waiting at most so long for it, and then all that wait already.
+    /// Takes one unit, waiting at most so long for it, and then all that wait.
+    ///
+    /// When the commit before had company, this one waits a moment for half as
+    /// much: callers that were answered together ask again together, and the
+    /// first of them would be committed alone.
     pub(super) fn take(&self, wait: Option<Duration>, batch: &mut Vec<Queued>) -> Taken {
-        let mut lanes = lock(&self.lanes);
-        while lanes.callers.is_empty() && lanes.background.is_empty() {
-            if lanes.closed {
-                return Taken::Closed;
-            }
-            match wait {
-                None => lanes = self.arrived.wait(lanes).unwrap_or_else(PoisonError::into_inner),
-                Some(wait) => {
-                    let (woken, timeout) =
-                        self.arrived.wait_timeout(lanes, wait).unwrap_or_else(PoisonError::into_inner);
-                    lanes = woken;
-                    if timeout.timed_out() && lanes.callers.is_empty() && lanes.background.is_empty() {
-                        return if lanes.closed { Taken::Closed } else { Taken::Nothing };
-                    }
-                }
-            }
+        let mut lanes = self.wait_for(1, wait, lock(&self.lanes));
+        if lanes.units() == 0 {
+            return if lanes.closed { Taken::Closed } else { Taken::Nothing };
+        }
+        let company = (lanes.last_batch / 2).min(MOST_COMPANY);
+        if lanes.units() < company {
+            lanes = self.wait_for(company, Some(self.company_wait), lanes);
         }
         let mut bytes = 0;
         lanes.fill(Lane::Background, BATCH_BACKGROUND, &mut bytes, batch);
         lanes.fill(Lane::Caller, BATCH_UNITS, &mut bytes, batch);
+        lanes.last_batch = batch.len();
         Taken::Units
+    }
+
+    /// Waits until there are so many units, nothing more will come, or the time is over.
+    fn wait_for<'q>(&self, units: usize, wait: Option<Duration>, mut lanes: Guard<'q>) -> Guard<'q> {
+        lanes.wake_at = Some(units);
+        let too_few = |lanes: &mut Lanes| lanes.units() < units && !lanes.closed;
+        let mut lanes = match wait {
+            None => self.arrived.wait_while(lanes, too_few).unwrap_or_else(PoisonError::into_inner),
+            Some(wait) => {
+                self.arrived.wait_timeout_while(lanes, wait, too_few).unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        lanes.wake_at = None;
+        lanes
     }
 
     /// Accepts nothing more; what waits is still taken.
@@ -125,12 +153,15 @@ impl Queue {
     }
 
     pub(super) fn len(&self) -> u64 {
-        let lanes = lock(&self.lanes);
-        (lanes.callers.len() + lanes.background.len()) as u64
+        lock(&self.lanes).units() as u64
     }
 }
 
 impl Lanes {
+    fn units(&self) -> usize {
+        self.callers.len() + self.background.len()
+    }
+
     fn fill(&mut self, lane: Lane, up_to: usize, bytes: &mut usize, batch: &mut Vec<Queued>) {
         while batch.len() < up_to {
             let waiting = match lane {
@@ -146,5 +177,73 @@ impl Lanes {
             self.bytes -= next;
             batch.push(queued);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit() -> Prepared {
+        Prepared {
+            tenant: "default".to_owned(),
+            command_id: None,
+            fingerprint: None,
+            guards: vec![],
+            claim_guards: vec![],
+            appends: vec![],
+            lane: Lane::Caller,
+            bytes: 1,
+        }
+    }
+
+    fn push(queue: &Queue, units: usize) {
+        for _ in 0..units {
+            queue.push(Queued { unit: unit(), answer: oneshot::channel().0 }).unwrap();
+        }
+    }
+
+    fn take(queue: &Queue) -> usize {
+        let mut batch = vec![];
+        assert_eq!(queue.take(None, &mut batch), Taken::Units);
+        batch.len()
+    }
+
+    #[test]
+    fn a_commit_that_had_company_waits_for_half_as_much() {
+        let queue = Queue { company_wait: Duration::from_secs(600), ..Queue::default() };
+        push(&queue, 10);
+        assert_eq!(take(&queue), 10);
+        push(&queue, 4);
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| take(&queue));
+            while lock(&queue.lanes).wake_at != Some(5) {
+                std::thread::yield_now();
+            }
+            push(&queue, 1);
+            assert_eq!(taken.join().unwrap(), 5);
+        });
+    }
+
+    #[test]
+    fn nobody_waits_for_company_that_does_not_come() {
+        let queue = Queue::default();
+        push(&queue, 200);
+        assert_eq!(take(&queue), 200);
+        push(&queue, 1);
+        assert_eq!(take(&queue), 1);
+        push(&queue, 1);
+        assert_eq!((take(&queue), lock(&queue.lanes).wake_at), (1, None));
+    }
+
+    #[test]
+    fn what_waits_is_taken_before_the_end_is_told() {
+        let queue = Queue::default();
+        push(&queue, 2);
+        queue.close();
+        assert!(queue.push(Queued { unit: unit(), answer: oneshot::channel().0 }).is_err());
+        assert_eq!(take(&queue), 2);
+        assert_eq!(queue.take(None, &mut vec![]), Taken::Closed);
+        assert_eq!(Queue::default().take(Some(Duration::ZERO), &mut vec![]), Taken::Nothing);
     }
 }
