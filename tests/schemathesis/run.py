@@ -98,6 +98,10 @@ def furnish(service: Service) -> dict:
         "organization": organization,
         "invite": invitation,
         "user": user,
+        "/api/v1/employees/read#id": employee,
+        "/api/v1/employees/update#id": employee,
+        "/api/v1/integrations/read#id": integration,
+        "/api/v1/integrations/invitation_email#id": integration,
         f"{own}/organizations/{{id}}#id": organization,
         f"{own}/organizations/{{id}}/members#id": organization,
         f"{own}/organizations/{{id}}/members/{{user}}#id": organization,
@@ -157,7 +161,7 @@ def main() -> int:
         service = Service(str(Path(asked.program).resolve()), folder)
         try:
             ids = furnish(service)
-            known = {"token": service.token, "ids": ids}
+            known = {"token": service.token, "ids": ids, "copies": str(folder / "copies")}
             for dialect in asked.dialects:
                 valid = subprocess.run([bin_folder / "openapi-spec-validator", SPEC / f"{dialect}.json"])
                 passed, failed = passed + (valid.returncode == 0), failed + (valid.returncode != 0)

@@ -228,5 +228,6 @@ pub(super) struct RebuildRequest {
 #[oai(deny_unknown_fields)]
 pub(super) struct BackupRequest {
     /// An empty or new folder of the machine the service runs on; absolute.
+    #[oai(validator(max_length = 4096, pattern = "^/"))]
     folder: String,
 }

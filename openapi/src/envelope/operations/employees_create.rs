@@ -47,6 +47,7 @@ pub(in crate::envelope) struct Params {
     email: String,
     #[oai(nullable, validator(max_length = 200))]
     phone: Option<String>,
+    #[oai(nullable)]
     address: Option<AddressParams>,
     /// `YYYY-MM-DD` or RFC 3339.
     #[oai(nullable)]

@@ -22,7 +22,7 @@ pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
     /// The employee's.
-    #[oai(validator(minimum(value = "1")))]
+    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
     id: i64,
     /// The tenant, for the deployment's own token.
     #[oai(validator(pattern = "^[a-z0-9-]{1,32}$"))]

@@ -34,7 +34,7 @@ pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
     /// The employee's.
-    #[oai(validator(minimum(value = "1")))]
+    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
     id: i64,
     active: Option<bool>,
     #[oai(nullable)]
@@ -53,6 +53,7 @@ pub(in crate::envelope) struct Params {
     email: String,
     #[oai(nullable, validator(max_length = 200))]
     phone: Option<String>,
+    #[oai(nullable)]
     address: Option<AddressParams>,
     /// `YYYY-MM-DD` or RFC 3339.
     #[oai(nullable)]

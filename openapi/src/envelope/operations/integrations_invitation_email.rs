@@ -34,7 +34,7 @@ pub(in crate::envelope) struct Params {
     /// Token of an application or a session; required, unless the header Authorization carries it.
     token: Option<String>,
     /// The integration's.
-    #[oai(validator(minimum(value = "1")))]
+    #[oai(validator(minimum(value = "1"), maximum(value = "9007199254740991")))]
     id: i64,
     /// Whom to invite.
     #[oai(validator(max_length = 254))]
