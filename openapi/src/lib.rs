@@ -12,9 +12,11 @@ pub mod platform;
 pub mod spec;
 pub mod wire;
 
+mod network;
 mod settings;
 
-pub use settings::{HttpSettings, Network};
+pub use network::Network;
+pub use settings::HttpSettings;
 
 use domain::CommandBus;
 use identity::Identity;

@@ -247,7 +247,7 @@ fn service(settings: &Settings, rooms: &Rooms, metrics: &Metrics) -> Service {
         public_url: settings.public_url.clone(),
         routes_disabled: settings.routes_disabled.clone(),
         services_disabled: settings.services_disabled.clone(),
-        trusted_proxies: settings.trusted_proxies.iter().filter_map(|n| n.to_string().parse().ok()).collect(),
+        trusted_proxies: settings.trusted_proxies.clone(),
         mail_wait: rooms.delivery.sends().then_some(settings.mail_wait),
         observer: Some(Arc::new(metrics.clone())),
         ..HttpSettings::default()

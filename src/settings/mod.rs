@@ -9,14 +9,13 @@
 mod file;
 mod keys;
 mod nearest;
-mod network;
 mod public_url;
 mod raw;
 mod secret;
 
 pub use keys::{KEYS, Key};
 pub use nearest::nearest;
-pub use network::Network;
+pub use openapi::Network;
 pub use raw::Raw;
 pub use secret::Secret;
 

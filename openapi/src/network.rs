@@ -4,18 +4,21 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+/// The bits before an IPv4 address in `::ffff:0:0/96`.
+const MAPPED_BITS: u8 = 96;
+
 /// An address with how many of its leading bits count: `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    pub address: IpAddr,
-    pub prefix: u8,
+    address: IpAddr,
+    prefix: u8,
 }
 
 impl Network {
     /// Whether the peer is in it. An IPv4 peer in IPv6 clothes counts as IPv4.
     #[must_use]
     pub fn contains(&self, peer: IpAddr) -> bool {
-        match (self.address.to_canonical(), peer.to_canonical()) {
+        match (self.address, peer.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(peer)) => {
                 same(u128::from(own.to_bits()), u128::from(peer.to_bits()), 32, self.prefix)
             }
@@ -47,7 +50,11 @@ impl FromStr for Network {
             None => Some(widest),
         };
         let prefix = prefix.ok_or_else(|| format!("names `{text}`, whose prefix is not 0 to {widest}"))?;
-        Ok(Self { address, prefix })
+        // IPv4 in IPv6 clothes stands behind 96 bits that all of it has.
+        match (address.to_canonical(), prefix.checked_sub(MAPPED_BITS)) {
+            (v4 @ IpAddr::V4(_), Some(prefix)) if address.is_ipv6() => Ok(Self { address: v4, prefix }),
+            (_, Some(_) | None) => Ok(Self { address, prefix }),
+        }
     }
 }
 
@@ -73,6 +80,9 @@ mod tests {
         assert!(!contains("127.0.0.1", "127.0.0.2"));
         assert!(contains("0.0.0.0/0", "203.0.113.9"));
         assert!(contains("10.0.0.0/8", "::ffff:10.1.1.1"));
+        assert!(contains("::ffff:10.0.0.0/104", "10.1.1.1"));
+        assert!(!contains("::ffff:10.0.0.0/104", "11.1.1.1"));
+        assert!(contains("::ffff:10.0.0.1", "10.0.0.1"));
         assert!(contains("2001:db8::/32", "2001:db8:1::1"));
         assert!(!contains("2001:db8::/32", "10.1.1.1"));
         assert!(contains("::/0", "2001:db8::1"));
