@@ -37,6 +37,7 @@ pub use options::{
     DeliveryOptions, MANDRILL_URL, MAX_PUBLIC_URL, MAX_RETRIES, MAX_RETRY_STEP, MAX_SENDING, OptionsError,
     RetrySchedule, Timeouts, TransportOptions,
 };
+pub use outbox::SPACES;
 
 use domain::{Clock, CommandBus, Timestamp};
 use figures::Counts;

@@ -16,6 +16,9 @@ const LIVE: &str = "outbox";
 const DEAD: &str = "outbox_dead";
 const CURSOR: &str = "outbox_cursor";
 const CURSOR_KEY: &str = "log";
+/// All of delivery in the kept state. Without it what has no result in the log is
+/// not sent, but shown as a dead letter.
+pub const SPACES: [&str; 3] = [LIVE, DEAD, CURSOR];
 /// Rows read at once while walking.
 pub(crate) const PAGE: usize = 512;
 

@@ -9,7 +9,7 @@ use crate::invitation::{Digests, Kind, Proof, Role};
 use crate::mail::Reason;
 use crate::personal::{Text, text_of};
 use crate::{Actor, Address, Event, Root, Scope, TenantName, Timestamp};
-use crate::{application, employee, integration, invitation, membership, organization, tenant, user};
+use crate::{application, employee, integration, invitation, ledger, membership, organization, tenant, user};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -204,6 +204,11 @@ fn tenants() -> Vec<tenant::Event> {
     ]
 }
 
+fn of_the_ledger() -> Vec<ledger::Event> {
+    use ledger::{Event as E, Restored};
+    vec![E::Restored(Restored { from: format!("{}.1", id(3)), position: 41, leaf: "d3".repeat(32) })]
+}
+
 /// Paths of the text members that stand in clear.
 fn texts(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
@@ -222,13 +227,17 @@ fn texts(value: &Value, path: &str, found: &mut BTreeSet<String>) {
 }
 
 fn check<A: Root>(events: Vec<A::Event>) {
+    check_events(A::TYPE, events);
+}
+
+fn check_events<E: Event>(aggregate: &'static str, events: Vec<E>) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut files = BTreeSet::new();
     for event in events {
         let encoded = event.encode().unwrap();
         let sealed: Vec<&str> = encoded.payload.get("personal").map(|_| "personal").into_iter().collect();
-        let golden = json!({"aggregate": A::TYPE, "kind": encoded.kind, "schema": encoded.schema, "sealed": sealed, "payload": encoded.payload});
-        let name = format!("{}.{}.v{}.json", A::TYPE, encoded.kind, encoded.schema);
+        let golden = json!({"aggregate": aggregate, "kind": encoded.kind, "schema": encoded.schema, "sealed": sealed, "payload": encoded.payload});
+        let name = format!("{}.{}.v{}.json", aggregate, encoded.kind, encoded.schema);
         let file = folder.join(&name);
         let text = format!("{golden:#}\n");
         if std::env::var_os("UPDATE_GOLDEN").is_some() && !file.exists() {
@@ -239,14 +248,14 @@ fn check<A: Root>(events: Vec<A::Event>) {
             .unwrap_or_else(|e| panic!("{name}: {e}; set UPDATE_GOLDEN=1 for a new event"));
         assert_eq!(stored, text, "{name}: a stored shape never changes; give the event a new schema and an upcaster");
         let stored: Value = serde_json::from_str(&stored).unwrap();
-        let read = A::Event::decode(A::TYPE, encoded.kind, encoded.schema, stored["payload"].clone()).unwrap();
+        let read = E::decode(aggregate, encoded.kind, encoded.schema, stored["payload"].clone()).unwrap();
         assert_eq!(read, event, "{name} must read back as what was written");
         let mut clear = BTreeSet::new();
         let mut payload = encoded.payload.clone();
         payload.as_object_mut().unwrap().remove("personal");
         texts(&payload, "", &mut clear);
         for path in clear {
-            let text = text_of(A::TYPE, &path);
+            let text = text_of(aggregate, &path);
             assert!(
                 matches!(text, Some(Text::Clear(_))),
                 "{name}: `{path}` stands in clear; add it to domain::personal with a reason, or seal it"
@@ -254,14 +263,14 @@ fn check<A: Root>(events: Vec<A::Event>) {
         }
         if !sealed.is_empty() {
             assert!(payload.get("subject").is_some(), "{name}: a sealed part needs a subject");
-            assert_eq!(text_of(A::TYPE, "personal"), Some(Text::Sealed), "{name}");
+            assert_eq!(text_of(aggregate, "personal"), Some(Text::Sealed), "{name}");
         }
         assert!(files.insert(name), "two samples of one event");
     }
-    let prefix = format!("{}.", A::TYPE);
+    let prefix = format!("{}.", aggregate);
     let present = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     let present: BTreeSet<String> = present.filter(|n| n.starts_with(&prefix)).collect();
-    assert_eq!(present, files, "every golden file of {} has its sample here", A::TYPE);
+    assert_eq!(present, files, "every golden file of {} has its sample here", aggregate);
 }
 
 #[test]
@@ -286,6 +295,11 @@ fn directory_events_keep_their_shape() {
     check::<membership::Membership>(memberships());
     check::<application::Application>(applications());
     check::<tenant::Tenant>(tenants());
+}
+
+#[test]
+fn events_of_the_ledger_itself_keep_their_shape() {
+    check_events(ledger::TYPE, of_the_ledger());
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod claims;
 pub mod employee;
 pub mod integration;
 pub mod invitation;
+pub mod ledger;
 pub mod mail;
 pub mod membership;
 pub mod organization;

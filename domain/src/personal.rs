@@ -61,6 +61,8 @@ pub const TEXTS: &[(&str, &str, Text)] = &[
     ("application", "by", Text::Clear("id of an actor")),
     ("application", "name", Text::Clear("name of a program, chosen by operators")),
     ("application", "scopes", Text::Clear("enumerated")),
+    ("ledger", "from", Text::Clear("the ledger's random id and a number")),
+    ("ledger", "leaf", Text::Clear("hash of an entry")),
     ("tenant", "by", Text::Clear("id of an actor")),
     ("tenant", "name", Text::Clear("name of a tenant, chosen by operators, [a-z0-9-]")),
 ];

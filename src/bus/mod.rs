@@ -20,6 +20,7 @@ use domain::{Channel, Clock, Context, Failure, Refusal, Root, TenantName, Timest
 use identity::Secrets;
 use mail_board::MailBoard;
 use outcomes::Outcomes;
+pub use outcomes::SPACE as OUTCOMES;
 use rand::Rng;
 use record::LedgerRecord;
 use std::sync::Arc;

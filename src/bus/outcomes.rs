@@ -11,7 +11,8 @@ use store::{Batch, CommandId, State, StreamId};
 
 /// How long an `Idempotency-Key` counts.
 pub const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-const SPACE: &str = "outcome";
+/// Where they stand in the kept state.
+pub const SPACE: &str = "outcome";
 
 /// What is kept of an answer.
 pub(super) enum Kept {

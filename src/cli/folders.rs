@@ -4,10 +4,14 @@ use super::client::Client;
 use super::exit::{Exit, Trouble};
 use super::output::Streams;
 use super::request::Request;
+use crate::clock::SystemClock;
 use crate::settings::Settings;
+use domain::ledger::{self, Restored};
+use domain::{Actor, Clock, Event};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, absolute};
+use uuid::Uuid;
 
 /// Copies what is kept; the server does it where one runs.
 ///
@@ -27,32 +31,70 @@ pub async fn backup(client: &Client, folder: &Path, streams: &mut Streams<'_>) -
 }
 
 /// Makes the data folder from a backup. Nothing that is there is overwritten.
+/// With `until`, what came after that event is given up, and the log says so.
 ///
 /// # Errors
-/// When the data folder is not empty, or the backup is damaged.
-pub fn restore(settings: &Settings, backup: &Path, streams: &mut Streams<'_>) -> Result<Exit, Trouble> {
+/// When the data folder is not empty, the backup is damaged, or cannot be cut there.
+pub fn restore(
+    settings: &Settings,
+    backup: &Path,
+    until: Option<u64>,
+    streams: &mut Streams<'_>,
+) -> Result<Exit, Trouble> {
     let bar = if streams.watched { ProgressBar::new(0) } else { ProgressBar::hidden() };
     bar.set_draw_target(if streams.watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
     if let Ok(style) = ProgressStyle::with_template("{msg:8} {bar:40} {pos}/{len} {per_sec} {eta}") {
         bar.set_style(style);
     }
-    let result = store::restore(backup, &settings.data, &mut |progress: store::Progress| {
+    let mut progress = |progress: store::Progress| {
         bar.set_message(progress.part);
         bar.set_length(progress.of);
         bar.set_position(progress.done);
-    });
+    };
+    let result = match until {
+        None => store::restore(backup, &settings.data, &mut progress).map(|()| None),
+        Some(until) => shortened(backup, &settings.data, until, &mut progress).map(Some),
+    };
     bar.finish_and_clear();
-    match result {
-        Ok(()) => {
-            let data = settings.data.display().to_string();
-            if streams.json {
-                streams.json(&json!({"data": data}))?;
-            } else {
-                streams.print(&format!("{data} is restored; `invitation-ledger doctor --data {data}` looks at it"))?;
-            }
-            Ok(Exit::Done)
-        }
-        Err(error) => Err(refused(error)),
+    let origin = result.map_err(refused)?;
+    let data = settings.data.display().to_string();
+    if streams.json {
+        streams.json(&json!({"data": data, "origin": origin}))?;
+        return Ok(Exit::Done);
+    }
+    if let Some(origin) = origin {
+        streams
+            .remark(&format!("the ledger is {origin} from here on; mails without a result wait for `outbox retry`"))?;
+    }
+    streams.print(&format!("{data} is restored; `invitation-ledger doctor --data {data}` looks at it"))?;
+    Ok(Exit::Done)
+}
+
+/// Restores up to an event and begins a new epoch there.
+fn shortened(
+    backup: &Path,
+    data: &Path,
+    until: u64,
+    progress: &mut dyn FnMut(store::Progress),
+) -> Result<String, store::BackupError> {
+    // What was sent or answered after that event is not known: neither is taken up again.
+    let forget: Vec<&str> = delivery::SPACES.into_iter().chain([crate::bus::OUTCOMES]).collect();
+    let cut = store::Cut { until, now: SystemClock.now().0, forget: &forget, event: &restored };
+    store::restore_until(backup, data, &cut, progress)
+}
+
+fn restored(ended: &store::Ended) -> store::NewEvent {
+    let leaf = ended.leaf.iter().map(|byte| format!("{byte:02x}")).collect();
+    let restored = Restored { from: ended.origin.clone(), position: ended.position, leaf };
+    let payload = json!(restored);
+    let event = ledger::Event::Restored(restored);
+    let metadata = [("actor", Actor::Deployment.to_string())].map(|(name, value)| (name.to_owned(), value));
+    store::NewEvent {
+        id: Uuid::now_v7(),
+        kind: event.kind().to_owned(),
+        schema: event.schema(),
+        payload,
+        metadata: metadata.into(),
     }
 }
 
@@ -65,7 +107,12 @@ fn refused(error: store::BackupError) -> Trouble {
         store::BackupError::Damaged(position) => {
             format!("the backup is damaged at event {position}; take another one, and leave this one as it is")
         }
+        store::BackupError::PastTheEnd { head } => format!("the backup ends with event {head}"),
+        store::BackupError::Torn { position, before } => {
+            format!("event {position} was written together with the one after it; cut after event {before}, or later")
+        }
         store::BackupError::Io { .. }
+        | store::BackupError::Event(_)
         | store::BackupError::Sqlite { .. }
         | store::BackupError::Open(_)
         | store::BackupError::Read(_) => {

@@ -32,7 +32,7 @@ pub async fn run(cli: Cli, settings: &Settings, streams: &mut Streams<'_>) -> Re
     match cli.command {
         Command::Serve(_) => serve(settings, streams).await,
         Command::Doctor => doctor::run(settings, streams).await,
-        Command::Restore { backup } => folders::restore(settings, &backup, streams),
+        Command::Restore { backup, until } => folders::restore(settings, &backup, until, streams),
         Command::Openapi { dialect } => openapi(dialect, streams),
         command @ (Command::Tenant(_)
         | Command::Organization(_)

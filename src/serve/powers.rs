@@ -42,6 +42,7 @@ impl Powers for HousePowers {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ledger: self.rooms.ledger.ledger_id(),
+            epoch: self.rooms.ledger.epoch(),
             head: self.rooms.ledger.head(),
             started_at: self.started_at,
             outbox: OutboxFigures { queued: figures.queued, sending: figures.sending, dead: figures.dead },

@@ -23,7 +23,9 @@ mod unit;
 mod vault;
 
 pub use error::{OpenError, ReadError, SubmitError};
-pub use folder::{BackupError, FolderLock, LockError, Progress, backup, restore, rewrite_wal};
+pub use folder::{
+    BackupError, Cut, Ended, FolderLock, LockError, NO_TENANT, Progress, backup, restore, restore_until, rewrite_wal,
+};
 pub use ledger::{BackendOptions, Figures, KnownReceipt, Ledger, LedgerOptions, NowFn};
 pub use recorded::{Entry, Mark, Recorded};
 pub use state::{Batch, State, StateError, StateOptions};

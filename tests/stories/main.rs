@@ -30,6 +30,7 @@ mod inviting;
 mod log_lines;
 mod pressure;
 mod races;
+mod restoring;
 mod secrets;
 mod seeds;
 mod stopping;

@@ -154,7 +154,7 @@ fn invitations() -> Vec<Row> {
 
 fn upkeep() -> Vec<Row> {
     let status = json!({
-        "version": "0.1.0", "ledger": ID, "head": 40, "started_at": AT,
+        "version": "0.1.0", "ledger": ID, "epoch": 1, "head": 40, "started_at": AT,
         "views": [{"view": "directory", "position": 40}], "stopped_view": null,
         "outbox": {"queued": 0, "sending": 0, "dead": 1},
     });

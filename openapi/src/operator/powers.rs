@@ -35,6 +35,8 @@ pub struct Status {
     pub version: String,
     /// The ledger's random id, `origin` of every entry.
     pub ledger: Uuid,
+    /// Which life of the ledger this is; the other half of `origin`.
+    pub epoch: u32,
     /// Position of the last event.
     pub head: u64,
     pub started_at: Timestamp,

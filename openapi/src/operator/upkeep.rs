@@ -47,6 +47,7 @@ impl Upkeep {
             done(&ServiceStatus {
                 version: status.version,
                 ledger: status.ledger,
+                epoch: status.epoch,
                 head: status.head,
                 started_at: status.started_at.rfc3339(),
                 views: views.map(|(view, position)| ViewProgress { view: view.to_owned(), position }).collect(),

@@ -120,8 +120,19 @@ Example:
 The copy holds the keys that open personal data: keep it as private as the data folder.")]
     Backup { folder: PathBuf },
     /// Make the data folder from a backup; it must be empty or new
-    #[command(after_help = "Example:\n  invitation-ledger restore /var/backups/ledger-monday --data ./restored")]
-    Restore { backup: PathBuf },
+    #[command(after_help = "\
+Examples:
+  invitation-ledger restore /var/backups/ledger-monday --data ./restored
+  invitation-ledger restore /var/backups/ledger-monday --data ./restored --until 4711
+
+Whenever events are given up, those after the backup included, say --until: the log
+then says so, and nothing that may have been done already is done again.")]
+    Restore {
+        backup: PathBuf,
+        /// Keep the log up to this event, give up what came after, and begin a new epoch
+        #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
+        until: Option<u64>,
+    },
     /// Look at the ledger's health, and print which settings are in force and from where
     #[command(after_help = "Ends with 1 when something is wrong; each finding says what to do about it.")]
     Doctor,

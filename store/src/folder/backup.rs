@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Events copied in one transaction.
-const PAGE: usize = 4_096;
+pub(super) const PAGE: usize = 4_096;
 
 /// How far a copy has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,13 @@ pub enum BackupError {
     NoLedger(PathBuf),
     #[error("the event at position {0} is damaged")]
     Damaged(Position),
+    #[error("the log ends at position {head}")]
+    PastTheEnd { head: Position },
+    /// A cut there would keep one half of what was written as a whole.
+    #[error("the event at position {position} was written together with the next one")]
+    Torn { position: Position, before: Position },
+    #[error("the event of the restore cannot be written: {0}")]
+    Event(&'static str),
 }
 
 /// Copies the kept files of a folder, which may be in use, into an empty or new one.
@@ -63,8 +70,18 @@ pub fn backup(from: &Path, to: &Path, progress: &mut dyn FnMut(Progress)) -> Res
     if !from.join(LEDGER).exists() {
         return Err(BackupError::NoLedger(from.to_owned()));
     }
+    copy_folder(from, to, None, progress)
+}
+
+/// Copies the kept files, the log up to the given position or whole.
+pub(super) fn copy_folder(
+    from: &Path,
+    to: &Path,
+    until: Option<Position>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), BackupError> {
     require_empty(to)?;
-    copy_log(from, to, progress)?;
+    copy_log(from, to, until, progress)?;
     for (part, file) in [("state", STATE), ("keys", KEYS)] {
         progress(Progress { part, done: 0, of: 1 });
         copy_file(&from.join(file), &to.join(file))?;
@@ -87,12 +104,18 @@ fn require_empty(folder: &Path) -> Result<(), BackupError> {
     }
 }
 
-/// Copies the log by position up to where it ends now.
-fn copy_log(from: &Path, to: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), BackupError> {
+/// Copies the log by position, up to the given one or to where it ends now.
+fn copy_log(
+    from: &Path,
+    to: &Path,
+    until: Option<Position>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), BackupError> {
     let source = SqliteLog::open_to_read(from)?;
     let file = to.join(LEDGER);
     let wrap = |source| BackupError::Sqlite { file: file.clone(), source };
-    let of = source.before(Position::MAX, 1)?.first().map_or(0, |row| row.position);
+    let head = source.before(Position::MAX, 1)?.first().map_or(0, |row| row.position);
+    let of = until.map_or(head, |until| until.min(head));
     {
         let target = sqlite::open_writer(&file, &LEDGER_FORMAT)?;
         copy_meta(&from.join(LEDGER), &target)?;
@@ -104,12 +127,7 @@ fn copy_log(from: &Path, to: &Path, progress: &mut dyn FnMut(Progress)) -> Resul
         let rows = source.after(done, usize::try_from(of - done).unwrap_or(PAGE).min(PAGE))?;
         check(&rows, done, &source, &mut text)?;
         let Some(last) = rows.last() else { return Err(BackupError::Damaged(done + 1)) };
-        target.append(&rows).map_err(|fault| match fault {
-            crate::log::AppendFault::Unknown(source) => wrap(source),
-            crate::log::AppendFault::Full | crate::log::AppendFault::Busy => {
-                wrap(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL), None))
-            }
-        })?;
+        target.append(&rows).map_err(|fault| wrap(fault.into_sqlite()))?;
         done = last.position;
         target.checkpoint_between().map_err(wrap)?;
         progress(Progress { part: "ledger", done, of });
@@ -167,7 +185,7 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), BackupError> {
     made.sync_all().map_err(io)
 }
 
-fn sync(folder: &Path) -> Result<(), BackupError> {
+pub(super) fn sync(folder: &Path) -> Result<(), BackupError> {
     File::open(folder)
         .and_then(|opened| opened.sync_all())
         .map_err(|source| BackupError::Io { file: folder.to_owned(), source })

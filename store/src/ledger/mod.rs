@@ -172,6 +172,11 @@ impl Ledger {
         self.inner().log.origin().id
     }
 
+    /// Which life of the ledger this is: it changes when a shortened log is restored.
+    pub fn epoch(&self) -> u32 {
+        self.inner().log.origin().last_epoch()
+    }
+
     /// Writes a unit, or says why not. Sealing happens here, on the caller's task; the
     /// answer comes after the commit. Dropping the future does not take the unit back.
     pub async fn submit(&self, unit: Unit) -> Result<Receipt, SubmitError> {

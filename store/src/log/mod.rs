@@ -26,6 +26,18 @@ pub(crate) enum AppendFault {
     Unknown(rusqlite::Error),
 }
 
+impl AppendFault {
+    /// The fault in SQLite's words, for who has no other answer to it.
+    pub(crate) fn into_sqlite(self) -> rusqlite::Error {
+        let coded = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        match self {
+            AppendFault::Full => coded(rusqlite::ffi::SQLITE_FULL),
+            AppendFault::Busy => coded(rusqlite::ffi::SQLITE_BUSY),
+            AppendFault::Unknown(source) => source,
+        }
+    }
+}
+
 /// Where the log lies.
 pub(crate) enum Backend {
     Memory(MemoryLog),

@@ -39,8 +39,23 @@ impl Origin {
         Self { id, epochs }
     }
 
-    fn epoch_at(&self, position: Position) -> u32 {
+    pub(crate) fn epoch_at(&self, position: Position) -> u32 {
         self.epochs.iter().rev().find(|(first, _)| *first <= position).map_or(1, |(_, epoch)| *epoch)
+    }
+
+    /// What an entry at the position says it is of.
+    pub(crate) fn name_at(&self, position: Position) -> String {
+        format!("{}.{}", self.id, self.epoch_at(position))
+    }
+
+    /// How many epochs had begun at the position.
+    pub(crate) fn epochs_up_to(&self, position: Position) -> u64 {
+        self.epochs.iter().filter(|(first, _)| *first <= position).count() as u64
+    }
+
+    /// The number of the epoch begun last.
+    pub(crate) fn last_epoch(&self) -> u32 {
+        self.epochs.iter().map(|(_, epoch)| *epoch).max().unwrap_or(1)
     }
 }
 

@@ -102,6 +102,17 @@ impl SqliteLog {
         Ok(Self { origin, writer: Mutex::new(reader), sweeper, readers, inserts: [insert(1), insert(ROWS_AT_ONCE)] })
     }
 
+    /// Begins an epoch at a position no event has yet, and forgets those that would begin later.
+    pub(crate) fn begin_epoch(folder: &Path, first: Position, epoch: u32) -> Result<(), OpenError> {
+        let file = folder.join(FILE);
+        let writer = sqlite::open_writer(&file, &FORMAT)?;
+        let wrap = |source| OpenError::Sqlite { file: file.clone(), source };
+        let unit = writer.unchecked_transaction().map_err(wrap)?;
+        unit.execute("DELETE FROM epochs WHERE first >= ?1", [signed(first)]).map_err(wrap)?;
+        unit.execute("INSERT INTO epochs VALUES (?1, ?2)", (signed(first), epoch)).map_err(wrap)?;
+        unit.commit().map_err(wrap)
+    }
+
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
     }

@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::OpenError;
 use memory::MemoryState;
 use sqlite::SqliteState;
+pub(crate) use sqlite::forget;
 
 /// Where the state lies.
 #[derive(Clone, Debug)]

@@ -82,6 +82,16 @@ struct Lanes {
     closed: bool,
 }
 
+/// Empties spaces of a file nobody has open.
+pub(crate) fn forget(path: &Path, spaces: &[&str]) -> Result<(), OpenError> {
+    let wrap = |source| OpenError::Sqlite { file: path.to_owned(), source };
+    let writer = sqlite::open_writer(path, &FORMAT)?;
+    for space in spaces {
+        writer.execute("DELETE FROM kept WHERE space = ?1", [space]).map_err(wrap)?;
+    }
+    writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(wrap)
+}
+
 impl SqliteState {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let writer = sqlite::open_writer(path, &FORMAT)?;

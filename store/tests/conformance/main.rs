@@ -33,5 +33,6 @@ mod durable;
 mod model;
 mod order;
 mod receipts;
+mod restoring;
 mod sealing;
 mod units;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 pub(in crate::operator) struct LogEvent {
     /// Gapless, in the order of commits.
     position: u64,
+    /// `_` where the event is about the ledger as a whole.
     tenant: String,
     /// Contiguous per tenant.
     tseq: u64,

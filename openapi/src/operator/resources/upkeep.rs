@@ -144,6 +144,9 @@ pub(in crate::operator) struct ServiceStatus {
     pub version: String,
     /// The ledger's random id.
     pub ledger: Uuid,
+    /// Which life of the ledger this is. It changes when events were given up at a
+    /// restore: what was read of the log before may not be in it any more.
+    pub epoch: u32,
     /// Position of the last event.
     pub head: u64,
     pub started_at: String,
