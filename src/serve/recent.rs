@@ -1,12 +1,14 @@
 //! Limits are counted across restarts: what the last hour's log says was
 //! spent is charged again at the start.
 
+use domain::employee::Employee;
 use domain::invitation::Invitation;
+use domain::user::User;
 use domain::{Actor, Address, Root, TenantName, Timestamp};
 use identity::{Identity, Spent};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use store::{Ledger, ReadError, Recorded};
+use store::{Ledger, ReadError, Recorded, StreamId};
 
 /// The longest window of a limit.
 const WINDOW: Duration = Duration::from_secs(60 * 60);
@@ -33,9 +35,9 @@ pub(super) fn restore(ledger: &Ledger, identity: &Identity, now: Timestamp) -> R
     Ok(())
 }
 
-/// Repetitions by stream: they name no address; their invitation's first event,
-/// met later on the way back, does.
-type Repetitions = HashMap<String, Vec<(Timestamp, Actor)>>;
+/// Repetitions by stream: they name no address; their invitation's first event does.
+/// It is met later on the way back, or lies before the window.
+type Repetitions = HashMap<StreamId, Vec<(Timestamp, Actor)>>;
 
 /// Walks back from a position; answers where it stopped if time was up.
 fn walk(
@@ -46,45 +48,71 @@ fn walk(
 ) -> Result<Option<u64>, ReadError> {
     loop {
         let page = ledger.read_log_back(before, PAGE)?;
-        let Some(last) = page.last() else { return Ok(None) };
-        before = last.position;
-        let over = Timestamp(last.at) < since;
-        let spent: Vec<Spent> =
-            page.iter().filter(|e| Timestamp(e.at) >= since).flat_map(|e| spent_by(e, again)).collect();
-        identity.limits().restore(spent);
-        if over {
-            return Ok(None);
+        let mut spent = vec![];
+        for event in page.iter().filter(|event| Timestamp(event.at) >= since) {
+            spent.extend(spent_by(ledger, event, again)?);
         }
+        identity.limits().restore(spent);
+        let Some(last) = page.last().filter(|last| Timestamp(last.at) >= since) else {
+            identity.limits().restore(repeated_since(ledger, again)?);
+            return Ok(None);
+        };
+        before = last.position;
         if until.is_some_and(|until| Instant::now() >= until) {
             return Ok(Some(before));
         }
     }
 }
 
-fn spent_by(event: &Recorded, again: &mut Repetitions) -> Vec<Spent> {
-    let actor = event.metadata.get("actor").and_then(|a| Actor::try_from(a.clone()).ok());
-    let (Some(actor), Ok(tenant)) = (actor, TenantName::parse(&event.tenant)) else { return vec![] };
+/// Repetitions of invitations that were made before the window.
+fn repeated_since(ledger: &Ledger, again: &mut Repetitions) -> Result<Vec<Spent>, ReadError> {
+    let mut spent = vec![];
+    for (stream, later) in again.drain() {
+        if let Some(created) = ledger.read_stream(&stream, 0, Some(1))?.first() {
+            let recipient = address(created, "email");
+            spent.extend(later.into_iter().filter_map(|(at, actor)| one(created, at, actor, recipient.clone(), 1)));
+        }
+    }
+    Ok(spent)
+}
+
+fn spent_by(ledger: &Ledger, event: &Recorded, again: &mut Repetitions) -> Result<Vec<Spent>, ReadError> {
+    let actor = event.metadata.get("actor").and_then(|actor| Actor::try_from(actor.clone()).ok());
+    let Some(actor) = actor else { return Ok(vec![]) };
     let at = Timestamp(event.at);
-    let address = |member: &str| {
-        let text = event.payload.get("personal")?.get(member)?.as_str()?;
-        Address::parse(text).ok().map(|a| a.key().to_owned())
-    };
-    let one = |at, actor, recipient, invitations| Spent { at, actor, tenant: tenant.clone(), recipient, invitations };
-    match (event.stream.aggregate_type(), event.kind.as_str()) {
+    let spent: Vec<Option<Spent>> = match (event.stream.aggregate_type(), event.kind.as_str()) {
         (Invitation::TYPE, "Created") => {
-            let recipient = address("email");
-            let later = again.remove(event.stream.as_str()).unwrap_or_default();
-            let mut spent = vec![one(at, actor, recipient.clone(), 1)];
-            spent.extend(later.into_iter().map(|(at, actor)| one(at, actor, recipient.clone(), 1)));
-            spent
+            let recipient = address(event, "email");
+            let later = again.remove(&event.stream).unwrap_or_default();
+            let all = std::iter::once((at, actor)).chain(later);
+            all.map(|(at, actor)| one(event, at, actor, recipient.clone(), 1)).collect()
         }
         (Invitation::TYPE, "ResendRequested") => {
-            again.entry(event.stream.as_str().to_owned()).or_default().push((at, actor));
+            again.entry(event.stream.clone()).or_default().push((at, actor));
             vec![]
         }
-        ("employee", "Updated") if event.payload.get("email_changed").is_some() => {
-            ["email", "previous_email"].into_iter().map(|member| one(at, actor, address(member), 0)).collect()
+        // Who has an account already was invited, and gets a mail that says so.
+        (User::TYPE, "AccountNoticeRequested") => {
+            let told = ledger.read_stream(&event.stream, 0, Some(event.version))?;
+            let recipient = told.iter().rev().find_map(|event| address(event, "email"));
+            vec![one(event, at, actor, recipient, 1)]
         }
+        (Employee::TYPE, "Updated") if event.payload.get("email_changed").is_some() => ["email", "previous_email"]
+            .into_iter()
+            .map(|member| one(event, at, actor, address(event, member), 0))
+            .collect(),
         _ => vec![],
-    }
+    };
+    Ok(spent.into_iter().flatten().collect())
+}
+
+fn one(of: &Recorded, at: Timestamp, actor: Actor, recipient: Option<String>, invitations: u32) -> Option<Spent> {
+    let tenant = TenantName::parse(&of.tenant).ok()?;
+    Some(Spent { at, actor, tenant, recipient, invitations })
+}
+
+/// The key of an address that an event holds; none if the person is forgotten.
+fn address(event: &Recorded, member: &str) -> Option<String> {
+    let text = event.payload.get("personal")?.get(member)?.as_str()?;
+    Address::parse(text).ok().map(|address| address.key().to_owned())
 }

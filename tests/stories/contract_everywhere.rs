@@ -296,3 +296,26 @@ fn every_write_is_seen_by_every_read_that_starts_after_it() {
         assert_eq!(seen, json!(n));
     }
 }
+
+#[test]
+fn mails_sent_again_and_notices_to_account_holders_count_across_restarts_too() {
+    let mut house = House::with(&[("limits.invitations_per_user", "3")]);
+    let ann = house.user("ann@acme.example");
+    house.user("known@acme.example");
+    let invite = |house: &House, email: &str| {
+        let asked = json!({"EmailAddresses": [email]});
+        Client::new(house.address, Some(ann.client.token())).post("/api/users/invitations", &asked)
+    };
+    invite(&house, BOB).expect(200);
+    house.advance(61 * MINUTE);
+    // Bob's invitation was made before the hour that counts; that it is sent again is within it.
+    for email in [BOB, "known@acme.example", "carol@guests.example"] {
+        invite(&house, email).expect(200);
+    }
+    let limited = invite(&house, "dave@guests.example").expect(429);
+    house.restart();
+    let again = invite(&house, "dave@guests.example").expect(429);
+    assert_eq!(again.header("retry-after"), limited.header("retry-after"));
+    house.advance(60 * MINUTE);
+    invite(&house, "dave@guests.example").expect(200);
+}
