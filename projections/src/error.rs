@@ -38,6 +38,15 @@ pub enum ViewsError {
     Closed,
 }
 
+impl ViewsError {
+    /// Whether the file itself is broken: SQLite met a page that cannot be one of its
+    /// own. Trying again is of no use, folding anew is.
+    pub(crate) fn is_damage(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        matches!(self, Self::Sqlite(fault) if matches!(fault.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)))
+    }
+}
+
 /// Why one view stops at one event. The others go on.
 #[derive(Debug, Error)]
 pub(crate) enum Unfoldable {

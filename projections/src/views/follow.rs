@@ -26,11 +26,15 @@ async fn run(inner: &Inner) {
     let mut stopping = inner.stopping.subscribe();
     loop {
         head.borrow_and_update();
-        let caught_up = inner.catch_up();
+        let caught_up = if inner.is_damaged() { inner.mend() } else { inner.catch_up() };
         if *stopping.borrow_and_update() {
             return;
         }
         if let Err(fault) = caught_up {
+            if fault.is_damage() && !inner.is_damaged() {
+                inner.found_damaged(&fault);
+                continue;
+            }
             tracing::error!(fault = &fault as &dyn std::error::Error, "folding the log failed; trying again");
             tokio::select! {
                 _ = stopping.changed() => {}
@@ -40,6 +44,7 @@ async fn run(inner: &Inner) {
         }
         tokio::select! {
             _ = stopping.changed() => continue,
+            () = inner.damaged.notified() => continue,
             grown = head.changed() => if grown.is_err() { return },
         }
         tokio::select! {

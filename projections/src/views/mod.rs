@@ -44,6 +44,8 @@ struct Inner {
     stopping: watch::Sender<bool>,
     /// Told when a query waits for the projector.
     wanted: Notify,
+    /// Told when a query found the file damaged.
+    damaged: Notify,
     projector: Mutex<Option<JoinHandle<()>>>,
     rebuilding: Mutex<()>,
     /// As many queries run at once as there are connections.
@@ -52,12 +54,19 @@ struct Inner {
 
 /// How far each view has come, as waiters see it.
 #[derive(Clone, Debug, Default)]
-struct Reached(Vec<Standing>);
+struct Reached {
+    standings: Vec<Standing>,
+    /// The file is broken, and another one is being folded.
+    damaged: bool,
+}
 
 impl Reached {
     /// `None` while a view is behind; an error if it will not get there.
     fn all(&self, uses: &[View], head: Position) -> Option<Result<(), Unavailable>> {
-        let mut used = self.0.iter().filter(|standing| uses.contains(&standing.view));
+        if self.damaged {
+            return Some(Err(Unavailable::ViewsBehind));
+        }
+        let mut used = self.standings.iter().filter(|standing| uses.contains(&standing.view));
         if used.clone().any(|standing| standing.stopped.is_some() && standing.mark.position < head) {
             return Some(Err(Unavailable::ViewsBehind));
         }
@@ -75,7 +84,7 @@ impl Views {
         let place = options.path.map_or(Place::Memory, Place::Disk);
         place.beside().delete()?;
         let file = File::open(place, &ledger)?;
-        let reached = Reached(file.folder().standings().to_vec());
+        let reached = Reached { standings: file.folder().standings().to_vec(), damaged: false };
         Ok(Self {
             inner: Arc::new(Inner {
                 ledger,
@@ -83,6 +92,7 @@ impl Views {
                 reached: watch::Sender::new(reached),
                 stopping: watch::Sender::new(false),
                 wanted: Notify::new(),
+                damaged: Notify::new(),
                 projector: Mutex::new(None),
                 rebuilding: Mutex::new(()),
                 turns: Arc::new(Semaphore::new(READERS)),
@@ -139,14 +149,17 @@ impl Views {
     #[must_use]
     pub fn progress(&self) -> Vec<(&'static str, u64)> {
         let reached = self.inner.reached.borrow();
-        reached.0.iter().map(|standing| (standing.view.name(), standing.mark.position)).collect()
+        reached.standings.iter().map(|standing| (standing.view.name(), standing.mark.position)).collect()
     }
 
     /// Which views go no further, and why. `None` if all go on.
     #[must_use]
     pub fn stopped(&self) -> Option<String> {
         let reached = self.inner.reached.borrow();
-        let why: Vec<&str> = reached.0.iter().filter_map(|standing| standing.stopped.as_deref()).collect();
+        if reached.damaged {
+            return Some("the views' file is damaged and is being rebuilt".to_owned());
+        }
+        let why: Vec<&str> = reached.standings.iter().filter_map(|standing| standing.stopped.as_deref()).collect();
         (!why.is_empty()).then(|| why.join("; "))
     }
 
@@ -174,7 +187,7 @@ impl Views {
             let _turn = turn;
             inner.look(query)
         });
-        Ok(answer.await.map_err(Failure::internal)??)
+        answer.await.map_err(Failure::internal)?
     }
 
     /// [`Views::ask`] for what a look-up by key answers: a few microseconds, which
@@ -188,18 +201,20 @@ impl Views {
         let _turn = self.inner.turns.clone().acquire_owned().await.map_err(Failure::internal)?;
         let file = read(&self.inner.file);
         let file = file.as_ref().ok_or(QueryError::Views(ViewsError::Closed))?;
-        Ok(query(&file.reader())?)
+        let answer = query(&file.reader());
+        answer.map_err(|fault| self.inner.unanswered(fault))
     }
 }
 
 impl Inner {
     /// Reads one moment of the views.
-    fn look<T>(&self, query: impl FnOnce(&Connection) -> Result<T, QueryError>) -> Result<T, QueryError> {
+    fn look<T>(&self, query: impl FnOnce(&Connection) -> Result<T, QueryError>) -> Result<T, Failure> {
         let file = read(&self.file);
         let file = file.as_ref().ok_or(QueryError::Views(ViewsError::Closed))?;
         let mut reader = file.reader();
-        let moment = reader.transaction()?;
-        query(&moment)
+        let answer = reader.transaction().map_err(QueryError::from).and_then(|moment| query(&moment));
+        // Told while the file is held: it must not be said of the next one.
+        answer.map_err(|fault| self.unanswered(fault))
     }
 
     fn close(&self) {
@@ -214,6 +229,32 @@ impl Inner {
     }
 
     fn publish(&self, standings: &[Standing]) {
-        self.reached.send_replace(Reached(standings.to_vec()));
+        self.reached.send_modify(|reached| reached.standings = standings.to_vec());
+    }
+
+    /// What a caller is told of a query that failed. A broken file is mended, and
+    /// what cannot be read meanwhile is late, not lost.
+    fn unanswered(&self, fault: QueryError) -> Failure {
+        match &fault {
+            QueryError::Views(fault) if fault.is_damage() => {
+                self.found_damaged(fault);
+                Unavailable::ViewsBehind.into()
+            }
+            QueryError::Views(_) | QueryError::Refused(_) => fault.into(),
+        }
+    }
+
+    /// Nobody reads or folds the file any more, until another one takes its place. Told once.
+    fn found_damaged(&self, fault: &ViewsError) {
+        let before = self.reached.send_if_modified(|reached| !std::mem::replace(&mut reached.damaged, true));
+        if before {
+            let fault = fault as &dyn std::error::Error;
+            tracing::error!(fault, "the views' file is damaged: folding the log into another one");
+            self.damaged.notify_one();
+        }
+    }
+
+    fn is_damaged(&self) -> bool {
+        self.reached.borrow().damaged
     }
 }

@@ -6,6 +6,7 @@ use domain::invitation::{Cancelled, EmailFailed, Event, Invitation, State};
 use domain::mail::Reason;
 use domain::{Actor, Failure, Unavailable};
 use serde_json::json;
+use std::io::{Seek, SeekFrom, Write};
 use uuid::Uuid;
 
 fn organization() -> Uuid {
@@ -214,6 +215,72 @@ async fn a_deleted_or_damaged_file_comes_back_equal() {
         views.close().await;
     }
     assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+}
+
+/// Overwrites the roots of all tables and indexes but progress: what is read when
+/// the file is opened stays as it was.
+fn overwrite_pages(path: &std::path::Path) {
+    // Else what the write-ahead log holds would be read instead of the file.
+    let outsider = rusqlite::Connection::open(path).unwrap();
+    outsider.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let roots = "SELECT rootpage FROM sqlite_master WHERE rootpage > 0 AND tbl_name != 'progress'";
+    let mut select = outsider.prepare(roots).unwrap();
+    let roots: Vec<i64> = select.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    assert!(roots.len() > 10, "{roots:?}");
+    let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    for page in roots {
+        file.seek(SeekFrom::Start((page.cast_unsigned() - 1) * 4_096)).unwrap();
+        file.write_all(&[0xa5; 4_096]).unwrap();
+    }
+}
+
+/// Reads until there is an answer; how often it was said that there is none yet.
+async fn read_on(views: &Views, id: Uuid) -> (InvitationRow, usize) {
+    for refused in 0.. {
+        match views.invitation(&tenant(), id).await {
+            Ok(row) => return (row.unwrap(), refused),
+            Err(Failure::Unavailable(Unavailable::ViewsBehind)) => tokio::task::yield_now().await,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    unreachable!()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_overwritten_below_an_intact_header_are_noticed_and_folded_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("views.db");
+    let mut story = Story::new();
+    a_day(&mut story).await;
+    let jane = invite(&mut story, "found@x.com").await;
+    let views = story.views_at(Some(path.clone()));
+    views.start().unwrap();
+    views.caught_up().await.unwrap();
+    let digests = views.digests().unwrap();
+    views.close().await;
+
+    // Of a service that is stopped: the file opens, and the first read finds it out.
+    overwrite_pages(&path);
+    let views = story.views_at(Some(path.clone()));
+    assert_eq!(views.progress()[0].1, story.ledger.head(), "what is read at the start says all is well");
+    views.start().unwrap();
+    let (row, refused) = read_on(&views, jane.id).await;
+    assert_eq!((row.email, refused > 0), (jane.email.clone(), true), "late, and never a fault");
+    assert_eq!((views.digests().unwrap(), views.stopped()), (digests, None));
+
+    // Of one that runs, found out by a read.
+    overwrite_pages(&path);
+    let (row, refused) = read_on(&views, jane.id).await;
+    assert_eq!((row.email, refused > 0), (jane.email.clone(), true));
+    // And by what is folded.
+    overwrite_pages(&path);
+    let late = invite(&mut story, "late@x.com").await;
+    let (row, _) = read_on(&views, late.id).await;
+    assert_eq!(row.email, late.email);
+    let live = views.digests().unwrap();
+    views.rebuild(None, &mut |_, _| {}).unwrap();
+    assert_eq!(views.digests().unwrap(), live);
+    views.close().await;
 }
 
 #[tokio::test]
