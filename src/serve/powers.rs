@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use delivery::{MailState, OperatorError, OutboxFilter, OutboxRow};
 use domain::{Failure, TenantName, Timestamp};
 use openapi::operator::{
-    BackupDone, DoctorFinding, LogEntry, LogFrom, LogPage, LogQuery, MAX_PAGE, OutboxEntry, OutboxFigures, OutboxPage,
-    OutboxQuery, OutboxState, PowerFailure, Powers, RebuildProgress, Status,
+    BackupDone, DoctorFinding, LogEntry, LogFrom, LogOf, LogPage, LogQuery, MAX_PAGE, OutboxEntry, OutboxFigures,
+    OutboxPage, OutboxQuery, OutboxState, PowerFailure, Powers, RebuildProgress, Status,
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,14 +84,30 @@ impl Powers for HousePowers {
 
     async fn log(&self, query: LogQuery) -> Result<LogPage, PowerFailure> {
         let limit = query.limit.clamp(1, MAX_PAGE);
-        let head = self.rooms.ledger.head();
-        let events = match query.from {
-            LogFrom::After(position) => self.rooms.ledger.read_log(position, limit),
-            LogFrom::Before(position) => self.rooms.ledger.read_log_back(position, limit),
-        }
-        .map_err(internal)?;
-        let next = events.last().map(|e| e.position).filter(|_| events.len() == limit);
-        let mine = |event: &&Arc<Recorded>| query.tenant.as_ref().is_none_or(|t| t.as_str() == event.tenant);
+        let ledger = &self.rooms.ledger;
+        let (head, events) = match &query.of {
+            LogOf::All | LogOf::Picked(_) => (
+                Ok(ledger.head()),
+                match query.from {
+                    LogFrom::After(position) => ledger.read_log(position, limit),
+                    LogFrom::Before(position) => ledger.read_log_back(position, limit),
+                },
+            ),
+            LogOf::Own(tenant) => (
+                ledger.tenant_head(tenant.as_str()),
+                match query.from {
+                    LogFrom::After(number) => ledger.read_tenant(tenant.as_str(), number, limit),
+                    LogFrom::Before(number) => ledger.read_tenant_back(tenant.as_str(), number, limit),
+                },
+            ),
+        };
+        let (head, events) = (head.map_err(internal)?, events.map_err(internal)?);
+        let mine = |event: &&Arc<Recorded>| match &query.of {
+            LogOf::Picked(tenant) => tenant.as_str() == event.tenant,
+            LogOf::All | LogOf::Own(_) => true,
+        };
+        let last = events.last().filter(|_| events.len() == limit);
+        let next = last.map(|event| if query.of.by_position() { event.position } else { event.tseq });
         let entries = events.iter().filter(mine).map(|e| log_entry(e, query.personal)).collect();
         Ok(LogPage { entries, next, head })
     }

@@ -157,6 +157,13 @@ pub(crate) fn check_header(path: &Path, format: &Format) -> Result<bool, OpenErr
     Ok(false)
 }
 
+/// Whether the file has today's layout, and not an older one.
+pub(crate) fn is_current(connection: &Connection, format: &Format) -> bool {
+    connection
+        .query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0))
+        .is_ok_and(|found| found == format.stamp())
+}
+
 fn hot_journal(path: &Path) -> bool {
     let mut name = path.as_os_str().to_owned();
     name.push("-journal");
@@ -174,6 +181,11 @@ fn opening(path: &Path, source: rusqlite::Error) -> OpenError {
 /// Whether the fault says that there is no space.
 pub(crate) fn is_full(fault: &rusqlite::Error) -> bool {
     fault.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}
+
+/// Whether the fault says that the file itself is broken: trying again is of no use.
+pub(crate) fn is_damage(fault: &rusqlite::Error) -> bool {
+    matches!(fault.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Whether the fault says that somebody else holds the file.

@@ -8,7 +8,7 @@ use invitation_ledger::serve::Running;
 use invitation_ledger::settings::{Settings, Sources};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -58,7 +58,13 @@ impl House {
 
     /// Stops it as a signal would, and starts it on the same folder.
     pub fn restart(&mut self) {
+        self.restart_after(|_| {});
+    }
+
+    /// The same, and something happens to its data folder meanwhile.
+    pub fn restart_after(&mut self, meanwhile: impl FnOnce(&Path)) {
         self.stop();
+        meanwhile(&self.settings.data);
         let running = self.runtime.block_on(Running::start(&self.settings, self.clock.clone())).unwrap();
         self.address = running.address;
         self.running = Some(running);

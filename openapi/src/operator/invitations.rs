@@ -19,6 +19,7 @@ use crate::wire::{
 use domain::invitation::{Kind, Role, State};
 use domain::use_cases::{Allowed, CancelInvitation, ExpireInvitation, ResendInvitation};
 use domain::{Actor, Channel, Root, Scope, What, integration, invitation, organization};
+use identity::Principal;
 use poem::Request;
 use poem_openapi::OpenApi;
 use projections::{InvitationQuery, InvitationRow};
@@ -283,7 +284,8 @@ impl Invitations {
             let invitation = self.find(&visit, &id).await?.id;
             let kind = invitation::Invitation::TYPE;
             let events = self.0.powers.history(visit.tenant(), kind, invitation, false).await?;
-            done(&History { items: events.into_iter().map(LogEvent::from).collect() })
+            let positions = matches!(visit.caller.principal, Principal::Deployment);
+            done(&History { items: events.into_iter().map(|event| LogEvent::told(event, positions)).collect() })
         })
         .await
     }

@@ -3,7 +3,7 @@
 use super::Group;
 use super::answers::{Lines, Shown};
 use super::desk::{Visit, answer, done};
-use super::powers::{LogFrom, LogQuery, MAX_PAGE, Powers};
+use super::powers::{LogEntry, LogFrom, LogOf, LogQuery, MAX_PAGE, Powers};
 use super::read::{MAX_INTEGER, Query, whole};
 use super::refusal::No;
 use super::resources::{LogEvent, LogPart};
@@ -11,8 +11,9 @@ use super::span::span;
 use crate::Service;
 use crate::wire::{Bearer, PartSize, PathParam, Position, QueryParam, Reply, Secured, TenantText, arrival};
 use domain::use_cases::Allowed;
-use domain::{Failure, Fault, Scope, TenantName};
+use domain::{Failure, Fault, Scope};
 use futures_util::stream;
+use identity::Principal;
 use poem::{Body, Request, Response};
 use poem_openapi::OpenApi;
 use poem_openapi::types::ToJSON;
@@ -27,10 +28,20 @@ const PART: usize = 100;
 const PIECE: usize = 500;
 const MAX_POSITION: u64 = MAX_INTEGER as u64;
 
-/// What all questions here share: whose events, and with what in them.
+/// What all questions here share: whose events, by which numbers, and with what in them.
 struct Scoped {
-    tenant: Option<TenantName>,
+    of: LogOf,
     personal: bool,
+}
+
+impl Scoped {
+    fn query(&self, from: LogFrom, limit: usize) -> LogQuery {
+        LogQuery { of: self.of.clone(), from, limit, personal: self.personal }
+    }
+
+    fn told(&self, entry: LogEntry) -> LogEvent {
+        LogEvent::told(entry, self.of.by_position())
+    }
 }
 
 async fn scoped(visit: &Visit<'_>, query: &mut Query) -> Result<Scoped, No> {
@@ -39,7 +50,12 @@ async fn scoped(visit: &Visit<'_>, query: &mut Query) -> Result<Scoped, No> {
     if personal {
         visit.may(Allowed::Operate(Scope::Pii)).await?;
     }
-    Ok(Scoped { tenant: span(visit, query)?, personal })
+    let of = match (span(visit, query)?, &visit.caller.principal) {
+        (None, _) => LogOf::All,
+        (Some(tenant), Principal::Deployment) => LogOf::Picked(tenant),
+        (Some(tenant), Principal::Application { .. } | Principal::User(_)) => LogOf::Own(tenant),
+    };
+    Ok(Scoped { of, personal })
 }
 
 fn position(query: &mut Query, name: &str) -> Option<u64> {
@@ -58,16 +74,11 @@ impl Export {
     /// The next piece as lines, or none at the end.
     async fn piece(mut self) -> Result<Option<(String, Self)>, io::Error> {
         while self.after < self.to {
-            let query = LogQuery {
-                tenant: self.scoped.tenant.clone(),
-                from: LogFrom::After(self.after),
-                limit: PIECE,
-                personal: self.scoped.personal,
-            };
+            let query = self.scoped.query(LogFrom::After(self.after), PIECE);
             let page = self.powers.log(query).await.map_err(io::Error::other)?;
             let mut lines = String::new();
-            for entry in page.entries.into_iter().filter(|entry| entry.position <= self.to) {
-                lines.push_str(&LogEvent::from(entry).to_json_string());
+            for entry in page.entries.into_iter().filter(|entry| self.scoped.of.number(entry) <= self.to) {
+                lines.push_str(&self.scoped.told(entry).to_json_string());
                 lines.push('\n');
             }
             self.after = page.next.unwrap_or(self.to);
@@ -84,8 +95,9 @@ impl Log {
     /// Read a part of the log
     ///
     /// Ascending after a position, or descending before one; without either the
-    /// newest events. A part looks at no more than `limit` events, and leaves
-    /// out those of other tenants.
+    /// newest events. The deployment's principal names events by their position; a
+    /// part looks at no more than `limit` events, and leaves out those of other
+    /// tenants. Everybody else names them by `tseq`, their tenant's own number.
     #[oai(path = "/log", method = "get", operation_id = "readLog")]
     async fn read(
         &self,
@@ -97,10 +109,10 @@ impl Log {
         /// For the deployment's principal: all tenants at once.
         #[oai(name = "every_tenant")]
         _every: QueryParam<Option<bool>>,
-        /// Ascending, from the event after this position.
+        /// Ascending, from the event after this one.
         #[oai(name = "after")]
         _after: QueryParam<Option<Position>>,
-        /// Descending, from the event before this position.
+        /// Descending, from the event before this one.
         #[oai(name = "before")]
         _before: QueryParam<Option<Position>>,
         /// At most 1,000; 100 when it is missing.
@@ -113,7 +125,7 @@ impl Log {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
             let mut query = Query::of(request);
-            let Scoped { tenant, personal } = scoped(&visit, &mut query).await?;
+            let scoped = scoped(&visit, &mut query).await?;
             let (after, before) = (position(&mut query, "after"), position(&mut query, "before"));
             let limit = query.optional("limit", |n| whole(n, 1, MAX_PAGE)).unwrap_or(PART);
             query.finish()?;
@@ -122,8 +134,8 @@ impl Log {
                 (Some(after), None) => LogFrom::After(after),
                 (None, before) => LogFrom::Before(before.unwrap_or(MAX_POSITION)),
             };
-            let page = self.0.powers.log(LogQuery { tenant, from, limit, personal }).await?;
-            let items = page.entries.into_iter().map(LogEvent::from).collect();
+            let page = self.0.powers.log(scoped.query(from, limit)).await?;
+            let items = page.entries.into_iter().map(|entry| scoped.told(entry)).collect();
             done(&LogPart { items, next: page.next, head: page.head })
         })
         .await
@@ -143,10 +155,10 @@ impl Log {
         /// For the deployment's principal: all tenants at once.
         #[oai(name = "every_tenant")]
         _every: QueryParam<Option<bool>>,
-        /// From the event after this position.
+        /// From the event after this one.
         #[oai(name = "after")]
         _after: QueryParam<Option<Position>>,
-        /// Up to this position.
+        /// Up to this one.
         #[oai(name = "to")]
         _to: QueryParam<Option<Position>>,
         /// With personal members in clear; needs the scope `pii` as well.
@@ -161,7 +173,7 @@ impl Log {
             let to = position(&mut query, "to").unwrap_or(MAX_POSITION);
             query.finish()?;
             let powers = self.0.powers.clone();
-            let to = to.min(powers.status().head);
+            let to = to.min(powers.log(scoped.query(LogFrom::Before(MAX_POSITION), 1)).await?.head);
             let arrived = arrival(request).clone();
             let pieces = stream::try_unfold(Export { powers, scoped, after, to }, move |export| {
                 let arrived = arrived.clone();
@@ -179,6 +191,8 @@ impl Log {
     }
 
     /// Show one event
+    ///
+    /// By its position; for callers who belong to a tenant by its `tseq`.
     #[oai(path = "/log/:position", method = "get", operation_id = "showLogEvent")]
     async fn show(
         &self,
@@ -198,14 +212,13 @@ impl Log {
         answer(request, async {
             let visit = Visit::begin(&self.0, request).await?;
             let mut query = Query::of(request);
-            let Scoped { tenant, personal } = scoped(&visit, &mut query).await?;
+            let scoped = scoped(&visit, &mut query).await?;
             query.finish()?;
             let none = || super::powers::PowerFailure::Unknown("event");
-            let position = whole(&position.text, 1, MAX_POSITION).map_err(|_| none())?;
-            let query = LogQuery { tenant, from: LogFrom::After(position - 1), limit: 1, personal };
-            let page = self.0.powers.log(query).await?;
-            let event = page.entries.into_iter().find(|entry| entry.position == position).ok_or_else(none)?;
-            done(&LogEvent::from(event))
+            let number = whole(&position.text, 1, MAX_POSITION).map_err(|_| none())?;
+            let page = self.0.powers.log(scoped.query(LogFrom::After(number - 1), 1)).await?;
+            let event = page.entries.into_iter().find(|entry| scoped.of.number(entry) == number).ok_or_else(none)?;
+            done(&scoped.told(event))
         })
         .await
     }

@@ -32,8 +32,8 @@ mod upkeep;
 mod users;
 
 pub use powers::{
-    BackupDone, DoctorFinding, Health, LogEntry, LogFrom, LogPage, LogQuery, MAX_PAGE, OutboxEntry, OutboxFigures,
-    OutboxPage, OutboxQuery, OutboxState, PowerFailure, Powers, RebuildProgress, Status,
+    BackupDone, DoctorFinding, Health, LogEntry, LogFrom, LogOf, LogPage, LogQuery, MAX_PAGE, OutboxEntry,
+    OutboxFigures, OutboxPage, OutboxQuery, OutboxState, PowerFailure, Powers, RebuildProgress, Status,
 };
 
 use crate::wire::{Trouble, Words, shell};

@@ -126,22 +126,49 @@ pub struct LogEntry {
     pub leaf: String,
 }
 
-/// Where a page of the log begins.
+/// Where a page of the log begins, by position or by the tenant's own number: see [`LogOf`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFrom {
-    /// Ascending, from the event after this position.
+    /// Ascending, from the event after this one.
     After(u64),
-    /// Descending, from the event before this position.
+    /// Descending, from the event before this one.
     Before(u64),
+}
+
+/// Whose events, and by which numbers they are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogOf {
+    /// Everybody's, by position.
+    All,
+    /// By position; those of other tenants are looked at and left out.
+    Picked(TenantName),
+    /// By the tenant's own numbers, as if there were no other tenant.
+    Own(TenantName),
+}
+
+impl LogOf {
+    /// Whether positions may be told.
+    #[must_use]
+    pub fn by_position(&self) -> bool {
+        match self {
+            Self::All | Self::Picked(_) => true,
+            Self::Own(_) => false,
+        }
+    }
+
+    /// The number of an event among those that are meant.
+    #[must_use]
+    pub fn number(&self, entry: &LogEntry) -> u64 {
+        if self.by_position() { entry.position } else { entry.tseq }
+    }
 }
 
 /// Which events of the log.
 #[derive(Clone, Debug)]
 pub struct LogQuery {
-    /// `None` is every tenant.
-    pub tenant: Option<TenantName>,
+    pub of: LogOf,
     pub from: LogFrom,
-    /// At most [`MAX_PAGE`] events are looked at; those of other tenants are left out of the answer.
+    /// At most [`MAX_PAGE`] events are looked at.
     pub limit: usize,
     /// Personal members in clear.
     pub personal: bool,
@@ -151,9 +178,9 @@ pub struct LogQuery {
 #[derive(Clone, Debug)]
 pub struct LogPage {
     pub entries: Vec<LogEntry>,
-    /// The last position looked at: the next page begins there. `None` when there is no more.
+    /// The last one looked at: the next page begins there. `None` when there is no more.
     pub next: Option<u64>,
-    /// Position of the last event at the moment of asking.
+    /// The last event at the moment of asking.
     pub head: u64,
 }
 

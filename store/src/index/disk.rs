@@ -16,6 +16,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
+use super::aside::{condemn, is_condemned, set_aside};
 use super::filter::{Filter, Kind};
 use super::layer::{ClaimKey, ClaimSecret, Head, Kept, Layer};
 use crate::{
@@ -38,7 +39,7 @@ const PRUNED_AT_ONCE: i64 = 131_072;
 
 const FORMAT: Format = Format {
     kind: 2,
-    version: 1,
+    version: 2,
     schema: "
 CREATE TABLE mark (id INTEGER PRIMARY KEY CHECK (id = 1), ledger BLOB NOT NULL, secret BLOB NOT NULL,
   position INTEGER NOT NULL, leaf BLOB NOT NULL) STRICT;
@@ -51,7 +52,7 @@ CREATE INDEX claims_held ON claims (holder, family) WHERE family IS NOT NULL;
 CREATE TABLE receipts (first INTEGER PRIMARY KEY, command BLOB NOT NULL UNIQUE, last INTEGER NOT NULL,
   fingerprint BLOB) STRICT;
 CREATE TABLE tenants (id INTEGER PRIMARY KEY, tseq INTEGER NOT NULL) STRICT;
-CREATE TABLE created (tenant INTEGER, tseq INTEGER, position INTEGER NOT NULL, PRIMARY KEY (tenant, tseq))
+CREATE TABLE numbers (tenant INTEGER, tseq INTEGER, position INTEGER NOT NULL, PRIMARY KEY (tenant, tseq))
   STRICT, WITHOUT ROWID;
 ",
     full: false,
@@ -91,6 +92,9 @@ impl Disk {
     /// Opens the file. What cannot be used is set aside under another name and made anew.
     pub(crate) fn open(folder: &Path) -> Result<Self, OpenError> {
         let path = folder.join(FILE);
+        if is_condemned(&path) {
+            set_aside(&path)?;
+        }
         match Self::open_as_it_is(&path) {
             Err(fault @ (OpenError::Foreign { .. } | OpenError::Corrupt { .. } | OpenError::Newer { .. })) => {
                 tracing::warn!(error = &fault as &dyn std::error::Error, "the index is set aside and rebuilt");
@@ -130,7 +134,11 @@ impl Disk {
 
     /// What the file says of itself.
     pub(crate) fn standing(&self, secret: &ClaimSecret) -> Standing {
-        let row = lock(&self.writer).query_row("SELECT ledger, position, leaf, secret FROM mark", [], |row| {
+        let writer = lock(&self.writer);
+        if !sqlite::is_current(&writer, &FORMAT) {
+            return Standing::Unfit;
+        }
+        let row = writer.query_row("SELECT ledger, position, leaf, secret FROM mark", [], |row| {
             let mark = Mark {
                 ledger_id: Uuid::from_bytes(row.get(0)?),
                 position: row.get::<_, i64>(1)?.cast_unsigned(),
@@ -151,6 +159,11 @@ impl Disk {
         drop(self);
         set_aside(&path)?;
         Self::open_as_it_is(&path)
+    }
+
+    /// Leaves word for the next start that the file is of no use.
+    pub(crate) fn condemn(&self) {
+        condemn(&self.path);
     }
 
     /// The connection of the thread that checks units.
@@ -295,11 +308,23 @@ impl Disk {
         Ok(select.query_row([tenant], position).optional()?.unwrap_or(0))
     }
 
-    pub(crate) fn created(&self, on: &Connection, tenant: &str, tseq: u64) -> Result<Option<Position>, ReadError> {
-        let Some(tenant) = self.name(tenant) else { return Ok(None) };
-        let mut select = on.prepare_cached("SELECT position FROM created WHERE tenant = ?1 AND tseq = ?2")?;
-        let tseq = i64::try_from(tseq).unwrap_or(i64::MAX);
-        Ok(select.query_row(params![tenant, tseq], position).optional()?)
+    /// Numbers of a tenant's events, from first to last, with their positions.
+    pub(crate) fn numbered(
+        &self,
+        on: &Connection,
+        tenant: &str,
+        first: u64,
+        last: u64,
+    ) -> Result<Vec<(u64, Position)>, ReadError> {
+        let Some(tenant) = self.name(tenant) else { return Ok(Vec::new()) };
+        let mut select = on.prepare_cached(
+            "SELECT tseq, position FROM numbers WHERE tenant = ?1 AND tseq BETWEEN ?2 AND ?3 ORDER BY tseq",
+        )?;
+        let bound = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let rows = select.query_map(params![tenant, bound(first), bound(last)], |row| {
+            Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Writes a layer and how far it reaches, in one transaction.
@@ -382,12 +407,12 @@ impl Disk {
 
     fn write_tenants(&self, unit: &Transaction<'_>, layer: &Layer) -> Result<(), ReadError> {
         let mut upsert = unit.prepare_cached("INSERT OR REPLACE INTO tenants VALUES (?1, ?2)")?;
-        let mut insert = unit.prepare_cached("INSERT OR REPLACE INTO created VALUES (?1, ?2, ?3)")?;
+        let mut insert = unit.prepare_cached("INSERT OR REPLACE INTO numbers VALUES (?1, ?2, ?3)")?;
         for (tenant, numbered) in &layer.tenants {
             let tenant = self.number(tenant);
             upsert.execute(params![tenant, signed(numbered.last)])?;
-            for (tseq, position) in &numbered.created {
-                insert.execute(params![tenant, signed(*tseq), signed(*position)])?;
+            for (tseq, position) in numbered.each() {
+                insert.execute(params![tenant, signed(tseq), signed(position)])?;
             }
         }
         Ok(())
@@ -449,25 +474,4 @@ fn stream_key(prefix: u32, stream: &StreamId) -> Vec<u8> {
         }
     }
     key
-}
-
-/// Renames the file, and removes what SQLite keeps beside it.
-fn set_aside(path: &Path) -> Result<(), OpenError> {
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let wrap = |source| OpenError::Io { file: path.to_owned(), source };
-    match std::fs::rename(path, beside(".set-aside")) {
-        Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(wrap(fault)),
-        Ok(()) | Err(_) => {}
-    }
-    for suffix in ["-wal", "-shm", "-journal"] {
-        match std::fs::remove_file(beside(suffix)) {
-            Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(wrap(fault)),
-            Ok(()) | Err(_) => {}
-        }
-    }
-    Ok(())
 }

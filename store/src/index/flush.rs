@@ -134,7 +134,10 @@ impl Index {
         let Some(disk) = &self.disk else { return false };
         let Some(layer) = read(&self.sealed).clone() else { return true };
         let mut last_attempts = 0;
-        while let Err(fault) = disk.flush(&layer, self.ledger, &self.secret) {
+        while let Err(fault) = self.watched(disk.flush(&layer, self.ledger, &self.secret)) {
+            if self.is_damaged() {
+                return false;
+            }
             tracing::error!(error = &fault as &dyn std::error::Error, "the index could not be flushed");
             let gate = lock(&self.flusher.gate);
             if gate.closed {

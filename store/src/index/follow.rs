@@ -116,7 +116,7 @@ impl Following<'_> {
                 .ok_or(ReadError::Damaged { position: row.position, what: "its stream has no first event" })?,
         };
         layer.grow(&row.stream, Head { first, version: row.version }, row.position);
-        layer.number(&row.tenant, row.tseq, (row.version == 1).then_some(row.position));
+        layer.number(&row.tenant, row.tseq, row.position);
         layer.last = Some((row.position, row.leaf));
         let changes = (self.claims)(&row.stream, &row.kind, &clear);
         for change in subject_claim(&clear).into_iter().chain(changes) {

@@ -89,8 +89,16 @@ pub(crate) struct Kept {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbered {
     pub last: u64,
-    /// Numbers and positions of first events of streams, ascending.
-    pub created: Vec<(u64, Position)>,
+    /// Where the events with the numbers up to `last` are; none is left out.
+    pub positions: Vec<Position>,
+}
+
+impl Numbered {
+    /// Number and position of each event.
+    pub(crate) fn each(&self) -> impl Iterator<Item = (u64, Position)> {
+        let first = self.last + 1 - self.positions.len() as u64;
+        (first..).zip(self.positions.iter().copied())
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -133,13 +141,13 @@ impl Layer {
     }
 
     /// Numbers an event of a tenant.
-    pub(crate) fn number(&mut self, tenant: &str, tseq: u64, created: Option<Position>) {
+    pub(crate) fn number(&mut self, tenant: &str, tseq: u64, position: Position) {
         let numbered = match self.tenants.get_mut(tenant) {
             Some(numbered) => numbered,
             None => self.tenants.entry(Arc::from(tenant)).or_default(),
         };
         numbered.last = tseq;
-        numbered.created.extend(created.map(|position| (tseq, position)));
+        numbered.positions.push(position);
     }
 
     /// Lays a later layer over this one.
@@ -163,15 +171,9 @@ impl Layer {
         for (tenant, numbered) in later.tenants {
             let known = self.tenants.entry(tenant).or_default();
             known.last = numbered.last;
-            known.created.extend(numbered.created);
+            known.positions.extend(numbered.positions);
         }
         self.events += later.events;
         self.last = later.last.or(self.last);
-    }
-
-    /// The position of a tenant's number, if a stream began with it in this layer.
-    pub(crate) fn created(&self, tenant: &str, tseq: u64) -> Option<Position> {
-        let created = &self.tenants.get(tenant)?.created;
-        created.binary_search_by_key(&tseq, |(number, _)| *number).ok().map(|at| created[at].1)
     }
 }

@@ -6,6 +6,7 @@
 //! Who asks looks at active, sealed and disk in that order, and a layer leaves
 //! memory only after it is on disk, so nothing falls between.
 
+mod aside;
 mod disk;
 mod filter;
 mod flush;
@@ -15,7 +16,10 @@ mod layer;
 use std::{
     cell::Cell,
     collections::BTreeMap,
-    sync::{Arc, MutexGuard, RwLock, atomic::AtomicBool},
+    sync::{
+        Arc, MutexGuard, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -30,6 +34,7 @@ pub(crate) use layer::{ClaimKey, ClaimSecret, Head, Holding, Kept, Layer};
 use crate::{
     CommandId, Position, ReadError, StreamId, Version,
     locks::{read, write},
+    sqlite::is_damage,
 };
 
 pub(crate) struct Index {
@@ -39,6 +44,8 @@ pub(crate) struct Index {
     sealed: RwLock<Option<Arc<Layer>>>,
     disk: Option<Disk>,
     flusher: Flusher,
+    /// The file is broken: nothing can be decided on it any more.
+    damaged: AtomicBool,
 }
 
 /// One view for the checks of a whole batch: the writer's.
@@ -69,17 +76,18 @@ impl Pinned<'_> {
         if self.index.disk.as_ref().is_none_or(lacks) {
             return Ok(absent);
         }
-        match self.disk()? {
+        self.index.watched(match self.disk()? {
             Some((disk, on)) => on_disk(disk, on),
             None => Ok(absent),
-        }
+        })
     }
 
     /// The file, within one read transaction: taking its locks costs as much as a look-up.
     fn disk(&self) -> Result<Option<(&Disk, &Connection)>, ReadError> {
         let (Some(disk), Some(on)) = (&self.index.disk, self.front.as_deref()) else { return Ok(None) };
         if !self.begun.replace(true) {
-            on.prepare_cached("BEGIN")?.execute([])?;
+            let begun = on.prepare_cached("BEGIN").and_then(|mut begin| begin.execute([]));
+            self.index.watched(begun.map_err(ReadError::from))?;
         }
         Ok(Some((disk, on)))
     }
@@ -114,7 +122,7 @@ impl Pinned<'_> {
             keys.extend(sealed.held.get(&known).into_iter().flatten());
         }
         if let Some((disk, on)) = self.disk()? {
-            keys.extend(disk.held(on, holder, family)?);
+            keys.extend(self.index.watched(disk.held(on, holder, family))?);
         }
         keys.sort_unstable();
         keys.dedup();
@@ -142,6 +150,7 @@ impl Index {
             sealed: RwLock::default(),
             disk,
             flusher: Flusher::new(flushed, Instant::now()),
+            damaged: AtomicBool::new(false),
         }
     }
 
@@ -166,7 +175,7 @@ impl Index {
             return Ok(found);
         }
         match &self.disk {
-            Some(disk) if !lacks(disk) => on_disk(disk, &disk.reader()),
+            Some(disk) if !lacks(disk) => self.watched(on_disk(disk, &disk.reader())),
             Some(_) | None => Ok(absent),
         }
     }
@@ -199,14 +208,30 @@ impl Index {
         )
     }
 
-    /// Where the stream begins whose first event has this number.
-    pub(crate) fn created(&self, tenant: &str, tseq: u64) -> Result<Option<Position>, ReadError> {
-        self.find(
-            |layer| layer.created(tenant, tseq).map(Some),
-            |_| false,
-            |disk, on| disk.created(on, tenant, tseq),
-            None,
-        )
+    /// The number of a tenant's last event; 0 if it has none.
+    pub(crate) fn tenant(&self, tenant: &str) -> Result<u64, ReadError> {
+        let in_layer = |layer: &Layer| layer.tenants.get(tenant).map(|numbered| numbered.last);
+        self.find(in_layer, |_| false, |disk, on| disk.tenant(on, tenant), 0)
+    }
+
+    /// Positions of a tenant's events with numbers from `first` to `last`, by number.
+    pub(crate) fn numbered(&self, tenant: &str, first: u64, last: u64) -> Result<BTreeMap<u64, Position>, ReadError> {
+        let mut found = BTreeMap::new();
+        let mut note = |layer: &Layer| {
+            if let Some(numbered) = layer.tenants.get(tenant) {
+                found.extend(numbered.each().filter(|(number, _)| (first..=last).contains(number)));
+            }
+        };
+        note(&read(&self.active));
+        if let Some(sealed) = read(&self.sealed).as_deref() {
+            note(sealed);
+        }
+        // What is not in memory lies before what is.
+        let before = found.keys().next().map_or(last, |known| known - 1);
+        if let Some(disk) = self.disk.as_ref().filter(|_| first <= before) {
+            found.extend(self.watched(disk.numbered(&disk.reader(), tenant, first, before))?);
+        }
+        Ok(found)
     }
 
     /// Positions of a stream's events with versions in (after, to], by version.
@@ -234,11 +259,28 @@ impl Index {
             && !disk.lacks_stream(stream)
         {
             let on = disk.reader();
-            if let Some(first) = disk.first(&on, stream)? {
-                found.extend(disk.versions(&on, first, after, to)?);
+            if let Some(first) = self.watched(disk.first(&on, stream))? {
+                found.extend(self.watched(disk.versions(&on, first, after, to))?);
             }
         }
         Ok(found)
+    }
+
+    /// Looks at what the file answered. If the file itself is broken, it is marked, so
+    /// that the next start makes it anew, and nothing is decided on it any more. Told once.
+    fn watched<T>(&self, answer: Result<T, ReadError>) -> Result<T, ReadError> {
+        if let (Err(ReadError::Sqlite(fault)), Some(disk)) = (&answer, &self.disk)
+            && is_damage(fault)
+            && !self.damaged.swap(true, Relaxed)
+        {
+            tracing::error!(error = fault as &dyn std::error::Error, "the index is damaged; a start makes it anew");
+            disk.condemn();
+        }
+        answer
+    }
+
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Relaxed)
     }
 
     /// Reads the file's keys into memory, so that most look-ups need not ask it. A thread of its own runs this.

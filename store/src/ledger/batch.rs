@@ -250,7 +250,7 @@ impl Batch {
                 };
                 row.leaf = row.leaf_of(origin, &mut self.text);
                 self.layer.grow(&append.stream, head, row.position);
-                self.layer.number(&unit.tenant, tseq, (head.version == 1).then_some(row.position));
+                self.layer.number(&unit.tenant, tseq, row.position);
                 self.layer.last = Some((row.position, row.leaf));
                 self.staged.push(Staged { row, clear: event.clear, metadata: event.metadata });
             }

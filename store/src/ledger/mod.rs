@@ -9,6 +9,7 @@ mod batch;
 #[cfg(test)]
 mod faults;
 mod figures;
+mod numbered;
 mod opening;
 mod prepare;
 mod queue;

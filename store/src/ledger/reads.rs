@@ -98,12 +98,6 @@ impl Ledger {
         Ok(rows.iter().map(|row| inner.entry(row)).collect())
     }
 
-    /// The stream whose first event has this number in its tenant.
-    pub fn find_tseq(&self, tenant: &str, tseq: u64) -> Result<Option<StreamId>, ReadError> {
-        let inner = self.inner();
-        inner.index.created(tenant, tseq)?.map(|first| inner.stream_at(first)).transpose()
-    }
-
     /// The last position at or before a time, µs; 0 if there is none.
     pub fn position_at(&self, at: i64) -> Result<Position, ReadError> {
         self.inner().position_at(at)

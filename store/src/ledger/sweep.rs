@@ -61,6 +61,9 @@ impl Sweep {
     pub(super) fn run(&self, inner: &Inner) {
         loop {
             inner.look_at_space();
+            if inner.index.is_damaged() {
+                inner.fail();
+            }
             let mut gate = lock(&self.gate);
             let mut bytes = 0;
             if !gate.closed && gate.bytes < STEP_BYTES {

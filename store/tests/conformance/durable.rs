@@ -2,14 +2,14 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
 };
 
 use rusqlite::Connection;
 use serde_json::json;
-use store::{OpenError, Position, SubmitError, Unit};
+use store::{Append, OpenError, Position, SubmitError, Unit};
 
 use crate::bench::{Bench, Closed, Kind, claim, command, create, stream, unit};
 
@@ -100,6 +100,63 @@ async fn a_foreign_or_damaged_index_is_set_aside_and_rebuilt() {
     }
     fs::write(&index, bytes).unwrap();
     assert_eq!(answers(&closed.open()), before, "a damaged index");
+}
+
+/// Overwrites every page but those that opening the file reads.
+fn overwrite_below_the_header(index: &Path) {
+    let outsider = Connection::open(index).unwrap();
+    outsider.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let spared = "SELECT rootpage FROM sqlite_master WHERE tbl_name IN ('mark', 'names')";
+    let mut select = outsider.prepare(spared).unwrap();
+    let spared: Vec<i64> = select.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    drop(select);
+    drop(outsider);
+    let mut bytes = fs::read(index).unwrap();
+    for (page, bytes) in bytes.chunks_mut(4_096).enumerate().skip(1) {
+        if !spared.contains(&i64::try_from(page + 1).unwrap()) {
+            bytes.fill(0xa5);
+        }
+    }
+    // In place: a service that runs has this file open.
+    let mut file = fs::OpenOptions::new().write(true).open(index).unwrap();
+    file.write_all(&bytes).unwrap();
+}
+
+#[tokio::test]
+async fn an_index_damaged_below_its_header_ends_the_ledger_and_is_made_anew_at_the_next_start() {
+    let bench = filled().await;
+    let before = answers(&bench);
+    for running in [false, true] {
+        let bench = match running {
+            false => {
+                let closed = bench_of(&before).await;
+                overwrite_below_the_header(&closed.folder.path().join("index.db"));
+                closed.open()
+            }
+            true => {
+                let bench = bench_of(&before).await.open();
+                overwrite_below_the_header(&bench.folder.path().join("index.db"));
+                bench
+            }
+        };
+        let refused = bench.submit(unit([(stream(901), 0, json!({"take": ["address 20"]}))])).await.unwrap_err();
+        assert!(matches!(refused, SubmitError::Read(_)), "never decided on what cannot be read: {refused:?}");
+        bench.ledger.watch_failed().wait_for(|failed| *failed).await.unwrap();
+        let bench = bench.close().await.open();
+        assert_eq!(answers(&bench), before, "running: {running}");
+        let holder = bench.submit(unit([(stream(901), 0, json!({"take": ["address 20"]}))])).await.unwrap_err();
+        assert!(matches!(holder, SubmitError::Claimed { holder, .. } if holder == stream(20)));
+        let word = bench.folder.path().join("index.db.damaged");
+        assert!(!word.exists() && bench.folder.path().join("index.db.set-aside").exists());
+        assert_eq!(bench.close().await.open().ledger.head(), 70, "and once only");
+    }
+}
+
+/// A closed folder as `filled` makes it.
+async fn bench_of(before: &[String]) -> Closed {
+    let bench = filled().await;
+    assert_eq!(answers(&bench), before);
+    bench.close().await
 }
 
 #[tokio::test]
@@ -285,6 +342,36 @@ async fn a_copy_made_under_load_opens_with_all_that_was_acknowledged_before_it()
     let copy = Closed { kind: Kind::Sqlite, folder: restored, clock: bench.close().await.clock }.open();
     assert_eq!(copy.ledger.head(), last.of);
     copy.ledger.examine(&mut |_| {}).unwrap();
+}
+
+#[tokio::test]
+async fn after_a_kill_only_what_the_index_lacks_is_read_again() {
+    let bench = Bench::new(Kind::Sqlite);
+    let write = async |count: u128| {
+        for number in 0..count {
+            let events = (0..100).map(|_| crate::bench::event(json!({}))).collect();
+            let append = Append { stream: stream(bench.ledger.head().into()), expected: 0, events };
+            let unit = Unit { tenant: crate::bench::TENANT.into(), appends: vec![append], ..Unit::default() };
+            bench.submit(unit).await.unwrap_or_else(|fault| panic!("{number}: {fault}"));
+        }
+    };
+    write(500).await;
+    while bench.ledger.figures().index_lag > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    write(3).await;
+    // As a kill leaves it: nothing was closed.
+    let folder = tempfile::tempdir().unwrap();
+    copy(bench.folder.path(), folder.path());
+    let index = Connection::open(folder.path().join("index.db")).unwrap();
+    let mark: i64 = index.query_row("SELECT position FROM mark", [], |row| row.get(0)).unwrap();
+    let mark = mark.cast_unsigned();
+    drop(index);
+    assert!(mark >= 50_000, "{mark}");
+    let clock = bench.close().await.clock;
+    let killed = Closed { kind: Kind::Sqlite, folder, clock }.open();
+    let figures = killed.ledger.figures();
+    assert_eq!((figures.head, figures.index_lag), (50_300, 50_300 - mark), "and not the whole log");
 }
 
 const CHILD: &str = "STORE_TEST_FOLDER";

@@ -31,6 +31,7 @@ mod bench;
 mod claims;
 mod durable;
 mod model;
+mod numbers;
 mod order;
 mod receipts;
 mod restoring;

@@ -9,8 +9,9 @@ use uuid::Uuid;
 /// One event.
 #[derive(Debug, Object)]
 pub(in crate::operator) struct LogEvent {
-    /// Gapless, in the order of commits.
-    position: u64,
+    /// Gapless, in the order of commits. Null for callers who belong to a tenant:
+    /// it would tell how much the others write.
+    position: Option<u64>,
     /// `_` where the event is about the ledger as a whole.
     tenant: String,
     /// Contiguous per tenant.
@@ -29,10 +30,11 @@ pub(in crate::operator) struct LogEvent {
     leaf: String,
 }
 
-impl From<LogEntry> for LogEvent {
-    fn from(entry: LogEntry) -> Self {
+impl LogEvent {
+    /// With its position, or as a tenant sees it.
+    pub fn told(entry: LogEntry, positions: bool) -> Self {
         Self {
-            position: entry.position,
+            position: positions.then_some(entry.position),
             tenant: entry.tenant,
             tseq: entry.tseq,
             stream: entry.stream,
@@ -54,7 +56,7 @@ pub(in crate::operator) struct LogPart {
     pub items: Vec<LogEvent>,
     /// `after` (or `before`) of the next part; null at the end.
     pub next: Option<u64>,
-    /// Position of the last event.
+    /// The last event: its position, or its `tseq` for callers who belong to a tenant.
     pub head: u64,
 }
 
