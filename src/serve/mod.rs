@@ -25,6 +25,7 @@ use crate::settings::Settings;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use store::FolderLock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -42,9 +43,7 @@ impl Running {
     /// # Errors
     /// [`StartError`] names what could not be opened, and why.
     pub async fn start(settings: &Settings, clock: Arc<dyn domain::Clock>) -> Result<Self, StartError> {
-        let listener = TcpListener::bind(settings.listen)
-            .await
-            .map_err(|source| StartError::Listen { address: settings.listen, source })?;
+        let listener = TcpListener::bind(settings.listen).await.map_err(|source| not_listening(settings, source))?;
         let address =
             listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
         let mut house = House::open(settings, clock, &format!("http://{address}")).await?;
@@ -68,6 +67,15 @@ impl Running {
             }
         }
         self.house.close().await;
+    }
+}
+
+/// Who starts the service twice by mistake meets the first one at its port before
+/// its folder, and wants to hear of the first one.
+fn not_listening(settings: &Settings, source: std::io::Error) -> StartError {
+    match FolderLock::holder(&settings.data) {
+        Ok(Some(holder)) => StartError::InUse { folder: settings.data.clone(), holder },
+        Ok(None) | Err(_) => StartError::Listen { address: settings.listen, source },
     }
 }
 

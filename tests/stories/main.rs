@@ -34,6 +34,7 @@ mod races;
 mod restoring;
 mod secrets;
 mod seeds;
+mod starting;
 mod stopping;
 mod tenants_log;
 mod time;

@@ -51,6 +51,10 @@ impl Program {
         Client::new(self.address, Some(token.trim()))
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has written about itself so far.
     pub fn words(&self) -> String {
         std::fs::read_to_string(&self.words).unwrap()
