@@ -26,7 +26,7 @@ pub enum IdentityError {
     Window { name: &'static str },
     #[error("the settings of Argon2id are out of range")]
     Argon2(#[source] argon2::Error),
-    #[error("no dummy password could be hashed")]
+    #[error("no hash for nobody's password could be composed")]
     Dummy(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

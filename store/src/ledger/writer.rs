@@ -1,5 +1,6 @@
-//! The one writer: a thread that takes what waits, checks it, writes it in one
-//! commit, shows it to readers, and answers.
+//! The one writer: a thread that takes what waits (and, where commits had company,
+//! what comes within a moment), checks it, writes it in one commit, shows it to
+//! readers, and answers.
 //!
 //! Commit point: `Backend::append` returning. Before it nobody is told anything;
 //! a crash there leaves nothing of the batch. After it the events stand, whether
