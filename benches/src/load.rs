@@ -124,7 +124,8 @@ pub async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Re
         let text = std::str::from_utf8(&buffer[..head]).map_err(|_| broken("a header is not text"))?;
         let status = text.get(9..12).and_then(|s| s.parse().ok()).ok_or_else(|| broken("an answer has no status"))?;
         let length = text.lines().find_map(|line| {
-            line.to_ascii_lowercase().strip_prefix("content-length:").and_then(|v| v.trim().parse().ok())
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
         });
         let whole = head + 4 + length.unwrap_or(0usize);
         while buffer.len() < whole {
