@@ -28,9 +28,9 @@ pub(crate) const SWAP_WITHIN: u64 = 1_024;
 /// Connections that answer queries; as many queries run at once, others wait their turn.
 pub(crate) const READERS: usize = 4;
 /// Page cache of the writing connection, KiB.
-pub(crate) const WRITER_CACHE_KIB: u32 = 8 * 1_024;
+pub(crate) const WRITER_CACHE_KIB: u32 = 4 * 1_024;
 /// Page cache of one reading connection, KiB.
-pub(crate) const READER_CACHE_KIB: u32 = 2 * 1_024;
+pub(crate) const READER_CACHE_KIB: u32 = 1_024;
 /// Statements kept prepared per connection.
 pub(crate) const STATEMENTS: usize = 96;
 /// Pages in the write-ahead log before it is carried over.

@@ -44,7 +44,7 @@ CREATE TABLE kept (space TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY (space
 ",
     full: true,
     secure_delete: true,
-    cache_kib: 2_048,
+    cache_kib: 1_024,
     autocheckpoint: 1_000,
 };
 
