@@ -228,7 +228,8 @@ impl Place {
         Load { address, connections: 64, lasts, expect: 201, make: self.create(), keep }
     }
 
-    /// Creates until there are `fill` more, saying how fast on the way; then measures once more.
+    /// Creates until there are `fill` more, saying how fast on the way; then measures once
+    /// more, the bare handler too: it tells what is the machine's mood and what is the number.
     async fn filled(&self) -> Result<(), Box<dyn Error>> {
         let first = self.numbers.load(Relaxed);
         let mut next = first + self.fill.div_ceil(20);
@@ -240,7 +241,7 @@ impl Place {
                 tell(&format!("{made} made, {:.0}/s, resident {}", measured.per_second, memory(&self.pid)))?;
             }
         }
-        for what in [What::Create, What::Get, What::List] {
+        for what in [What::Bare, What::Create, What::Get, What::List] {
             let load = self.load(what, 64).await?;
             self.measure(&format!("{}, filled", what.name()), &load).await?;
         }

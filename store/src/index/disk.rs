@@ -29,7 +29,7 @@ pub(crate) const FILE: &str = "index.db";
 /// Readers that may be at work at once, besides the writer's own.
 const READERS: usize = 2;
 /// Page cache of the connection that checks units, KiB.
-const FRONT_CACHE_KIB: u32 = 2_048;
+const FRONT_CACHE_KIB: u32 = 1_024;
 /// Keys read at once while the filter is filled; between two reads the write-ahead log can be carried over.
 const FILTERED_AT_ONCE: i64 = 8_192;
 /// An invitation is created and sent: two events, a stream and two claims.
@@ -57,7 +57,7 @@ CREATE TABLE numbers (tenant INTEGER, tseq INTEGER, position INTEGER NOT NULL, P
 ",
     full: false,
     secure_delete: false,
-    cache_kib: 4_096,
+    cache_kib: 2_048,
     autocheckpoint: 2_000,
 };
 

@@ -19,14 +19,14 @@ use ahash::RandomState;
 
 use crate::locks::{read, write};
 
-/// Bits of filter per key: about one key in a hundred that is not there is asked for in vain.
-const BITS_PER_KEY: u64 = 12;
+/// Bits of filter per key: about one key in fifty that is not there is asked for in vain.
+const BITS_PER_KEY: u64 = 10;
 /// A block is one cache line.
 const BLOCK_WORDS: usize = 8;
 const BLOCK_BITS: u64 = 512;
 /// Bits set in a block for a key; nine bits of its hash each.
 const PROBES: u32 = 6;
-/// Keys the first part holds at least: 384 KiB.
+/// Keys the first part holds at least: 320 KiB.
 const LEAST_KEYS: u64 = 262_144;
 
 /// The kinds of keys, which may have the same bytes.

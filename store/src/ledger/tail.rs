@@ -13,7 +13,7 @@ use crate::{
 /// Events kept.
 const MOST_EVENTS: usize = 8_192;
 /// Bytes kept, as estimated below.
-const MOST_BYTES: usize = 6 * 1024 * 1024;
+const MOST_BYTES: usize = 5 * 1024 * 1024;
 /// What an event takes besides its texts.
 const EVENT_BYTES: usize = 512;
 /// A parsed payload takes a multiple of its text.
