@@ -88,7 +88,7 @@ pub(super) fn fold<A: Root>(
 ) -> Result<(u64, A), Failure> {
     let mut state = A::default();
     let mut version = 0;
-    for recorded in ledger.read_stream(stream, 0, to).map_err(Failure::internal)? {
+    for recorded in ledger.read_stream(stream, 0, to).map_err(super::unread)? {
         let event =
             A::Event::decode(A::TYPE, &recorded.kind, recorded.schema, recorded.payload).map_err(Failure::internal)?;
         version = recorded.version;

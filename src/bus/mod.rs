@@ -130,7 +130,7 @@ impl Inner {
         command: CommandId,
     ) -> Result<Option<Result<LedgerRecord, Failure>>, Failure> {
         let fingerprint = context.idempotency.as_ref().map(|key| key.fingerprint);
-        if let Some((receipt, known)) = self.ledger.receipt(&command).map_err(Failure::internal)? {
+        if let Some((receipt, known)) = self.ledger.receipt(&command).map_err(unread)? {
             if known.is_some() && known != fingerprint {
                 return Err(Failure::KeyReused);
             }
@@ -159,7 +159,7 @@ impl Inner {
     }
 
     fn refusal_in(&self, receipt: &Receipt) -> Result<Option<Refusal>, Failure> {
-        let events = self.ledger.read_log(receipt.first.saturating_sub(1), 1).map_err(Failure::internal)?;
+        let events = self.ledger.read_log(receipt.first.saturating_sub(1), 1).map_err(unread)?;
         let text = events.first().and_then(|e| e.metadata.get(REFUSAL).cloned());
         text.map(|t| serde_json::from_str(&t).map_err(Failure::internal)).transpose()
     }
@@ -214,10 +214,10 @@ impl Inner {
                 Err(Unavailable::OutcomeUnknown.into())
             }
             SubmitError::Stopped => Err(Unavailable::Stopping.into()),
-            error @ (SubmitError::TooLarge
-            | SubmitError::Malformed(_)
-            | SubmitError::Vault(_)
-            | SubmitError::Read(_)) => Err(Failure::internal(error)),
+            error @ (SubmitError::TooLarge | SubmitError::Malformed(_) | SubmitError::Vault(_)) => {
+                Err(Failure::internal(error))
+            }
+            SubmitError::Read(fault) => Err(unread(fault)),
         }
     }
 
@@ -234,6 +234,16 @@ impl Inner {
     /// An aggregate as it stands: from the cache, or folded from its stream.
     fn current<A: Root>(&self, stream: &StreamId, tenant: &TenantName, id: Uuid) -> Result<(u64, Arc<A>), Failure> {
         self.cache.get_or_load(stream, || event_store::fold::<A>(&self.ledger, stream, (tenant, id), None))
+    }
+}
+
+/// A server that does not answer now may do so soon; whatever else cannot be read is a fault.
+fn unread(fault: ReadError) -> Failure {
+    match fault {
+        ReadError::Server(_) => Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into(),
+        ReadError::Sqlite(_) | ReadError::Damaged { .. } | ReadError::KeyMissing { .. } | ReadError::Vault(_) => {
+            Failure::internal(fault)
+        }
     }
 }
 
@@ -265,7 +275,7 @@ impl Runner for Bus {
 
     async fn holder(&self, _: &TenantName, claim: Claim) -> Result<Option<Uuid>, Failure> {
         let claim = store::Claim { family: claim.family, name: claim.name };
-        let holder = self.inner.ledger.claim_holder(&claim).map_err(Failure::internal)?;
+        let holder = self.inner.ledger.claim_holder(&claim).map_err(unread)?;
         Ok(holder.as_ref().and_then(id_in))
     }
 
@@ -275,7 +285,7 @@ impl Runner for Bus {
         aggregate: &'static str,
         number: u64,
     ) -> Result<Option<Uuid>, Failure> {
-        let stream = self.inner.ledger.find_tseq(tenant.as_str(), number).map_err(Failure::internal)?;
+        let stream = self.inner.ledger.find_tseq(tenant.as_str(), number).map_err(unread)?;
         Ok(stream.filter(|s| s.aggregate_type() == aggregate).as_ref().and_then(id_in))
     }
 

@@ -248,7 +248,7 @@ impl Unit for LedgerUnit {
 
     async fn holder(&mut self, claim: Claim) -> Result<Option<Uuid>, Failure> {
         let claim = store::Claim { family: claim.family, name: claim.name };
-        let holder = self.inner.ledger.claim_holder(&claim).map_err(Failure::internal)?;
+        let holder = self.inner.ledger.claim_holder(&claim).map_err(super::unread)?;
         let id = holder.as_ref().and_then(id_in);
         if !self.claims.iter().any(|(known, _)| *known == claim) {
             self.claims.push((claim, holder));
@@ -262,7 +262,7 @@ impl Unit for LedgerUnit {
     }
 
     async fn numbered(&mut self, aggregate: &'static str, number: u64) -> Result<Option<Uuid>, Failure> {
-        let stream = self.inner.ledger.find_tseq(self.context.tenant.as_str(), number).map_err(Failure::internal)?;
+        let stream = self.inner.ledger.find_tseq(self.context.tenant.as_str(), number).map_err(super::unread)?;
         Ok(stream.filter(|s| s.aggregate_type() == aggregate).as_ref().and_then(id_in))
     }
 }

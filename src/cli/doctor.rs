@@ -5,7 +5,7 @@ use super::client::{Client, server_of};
 use super::exit::{Exit, Trouble};
 use super::output::{Streams, table};
 use super::request::Request;
-use crate::settings::Settings;
+use crate::settings::{STORE_IN_DATA, Settings};
 use serde_json::{Value, json};
 
 /// Prints the report; the exit code says whether anything is wrong.
@@ -38,7 +38,8 @@ async fn findings(settings: &Settings) -> Result<Vec<Value>, Trouble> {
         .iter()
         .map(|warning| json!({"check": "settings", "health": "warning", "found": warning, "advice": null}))
         .collect();
-    if !settings.data.join("ledger.db").exists() {
+    let begun = if settings.store.reveal() == STORE_IN_DATA { "ledger.db" } else { "index.db" };
+    if !settings.data.join(begun).exists() {
         let found = format!("{} holds no ledger yet", settings.data.display());
         let advice = "`invitation-ledger serve` makes one, as any other command does";
         findings.push(json!({"check": "ledger", "health": "warning", "found": found, "advice": advice}));

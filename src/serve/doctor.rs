@@ -17,7 +17,13 @@ const CLOCK_TOLERANCE_US: i64 = 5_000_000;
 pub(super) async fn examine(rooms: &Rooms) -> Vec<DoctorFinding> {
     let mut findings = vec![ledger(rooms), views(rooms), mails(rooms), transport(rooms), clock(rooms), disk(rooms)];
     findings.extend(permissions(&rooms.data));
-    findings.push(keys(rooms).await);
+    if rooms.ledger.reachable() {
+        findings.push(keys(rooms).await);
+    } else {
+        let found = "the database server that has the log does not answer".to_owned();
+        let advice = "look at that server, and at what lies between; the service goes on by itself once it answers";
+        findings.push(finding("store", Health::Wrong, found, advice));
+    }
     findings
 }
 
@@ -27,8 +33,9 @@ fn finding(check: &'static str, health: Health, found: String, advice: &str) -> 
 
 fn ledger(rooms: &Rooms) -> DoctorFinding {
     let health = if rooms.ledger.failed() { Health::Wrong } else { Health::Fine };
+    let place = rooms.ledger.server().map_or(String::new(), |server| format!(" in {server}"));
     let found = format!(
-        "ledger {} has {} events; sqlite {}",
+        "ledger {} has {} events{place}; sqlite {}",
         rooms.ledger.ledger_id(),
         rooms.ledger.head(),
         store::sqlite_version()

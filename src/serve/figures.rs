@@ -49,6 +49,9 @@ pub(super) fn not_ready(rooms: &Rooms) -> Vec<String> {
     if rooms.ledger.failed() {
         reasons.push("the ledger has failed and accepts nothing; restart the service".to_owned());
     }
+    if !rooms.ledger.reachable() {
+        reasons.push("the database server that has the log does not answer".to_owned());
+    }
     if let Some(stopped) = rooms.views.stopped() {
         reasons.push(stopped);
     }

@@ -2,11 +2,11 @@
 
 use super::metrics::Metrics;
 use super::powers::HousePowers;
-use super::{bootstrap, figures, pages, recent};
+use super::{bootstrap, figures, log, pages, recent};
 use crate::bus::{Bus, BusParts};
 use crate::settings::Settings;
 use delivery::{Delivery, DeliveryOptions, TransportOptions};
-use domain::{Clock, CommandBus, TenantName, claims};
+use domain::{Clock, CommandBus, TenantName};
 use identity::{AdminToken, Identity, IdentityOptions, LimitSettings, Rate, Secrets};
 use openapi::{Front, HttpSettings, Service};
 use poem::{EndpointExt, Route};
@@ -15,10 +15,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{
-    BackendOptions, ClaimChange, ClaimsOf, FolderLock, Ledger, LedgerOptions, State, StateOptions, StreamId, Vault,
-    VaultOptions,
-};
+use store::{FolderLock, Ledger, State, StateOptions, Vault, VaultOptions};
 use tokio::sync::watch;
 
 /// Why the service did not start. The folder is as it was.
@@ -38,6 +35,10 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    #[error("the data folder {} {what}", folder.display())]
+    Elsewhere { folder: PathBuf, what: &'static str },
+    #[error("this program was built without PostgreSQL; build it with `cargo build --release --features postgres`")]
+    NotBuilt,
     #[error("{what} does not open")]
     Room {
         what: &'static str,
@@ -86,12 +87,13 @@ impl House {
         let folder = settings.data.clone();
         let lock = bootstrap::folder(&folder, address)?;
         store::rewrite_wal(&folder).map_err(|source| StartError::Folder { folder: folder.clone(), source })?;
+        let backend = log::place(settings)?;
         let (admin, new_admin_token) = bootstrap::admin_token(&folder)?;
         let vault =
             Vault::open(VaultOptions::Sqlite { path: folder.join("keys.db") }).map_err(StartError::room("keys.db"))?;
         let state = State::open(StateOptions::Sqlite { path: folder.join("state.db") })
             .map_err(StartError::room("state.db"))?;
-        let ledger = open_ledger(settings, &vault, &clock)?;
+        let ledger = log::open(backend, settings, &vault, &clock)?;
         let secrets = Secrets::new(|label| vault.secret(label));
         let parts = BusParts {
             ledger: ledger.clone(),
@@ -178,29 +180,6 @@ impl House {
         self.rooms.vault.close().await;
         drop(self.lock);
     }
-}
-
-fn open_ledger(settings: &Settings, vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Ledger, StartError> {
-    let clock = clock.clone();
-    let backend = BackendOptions::Sqlite { folder: settings.data.clone() };
-    let mut options = LedgerOptions::new(backend, claims_of(), vault.clone(), Arc::new(move || clock.now().0));
-    options.min_free_bytes = settings.limits.min_free_bytes;
-    Ledger::open(options).map_err(StartError::room("the ledger"))
-}
-
-/// The domain's claims in the store's words.
-fn claims_of() -> ClaimsOf {
-    Arc::new(|stream: &StreamId, kind, payload| {
-        let Ok(tenant) = TenantName::parse(stream.tenant()) else { return vec![] };
-        let changes = claims::of(stream.aggregate_type(), &tenant, kind, payload);
-        changes
-            .into_iter()
-            .map(|change| match change {
-                claims::Change::Take(claim) => ClaimChange::Take { family: claim.family, name: claim.name },
-                claims::Change::Release(family) => ClaimChange::Release { family },
-            })
-            .collect()
-    })
 }
 
 fn identity_options(settings: &Settings, admin: AdminToken) -> IdentityOptions {

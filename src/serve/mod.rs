@@ -11,6 +11,7 @@ mod figures;
 mod house;
 mod http;
 mod local;
+mod log;
 mod metrics;
 mod pages;
 mod powers;
@@ -104,6 +105,9 @@ pub async fn serve(settings: &Settings) -> Result<(), StartError> {
 fn greet(settings: &Settings, running: &Running) {
     let data = settings.data.display();
     println!("invitation-ledger {} serves {} from {data}", env!("CARGO_PKG_VERSION"), settings.public_url);
+    if let Some(server) = running.house.ledger().server() {
+        println!("  log               {server}");
+    }
     println!("  start page        {}/", settings.public_url);
     println!("  API documents     {}/docs", settings.public_url);
     println!("  operators' token  {data}/admin-token");

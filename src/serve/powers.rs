@@ -167,6 +167,11 @@ impl Powers for HousePowers {
     }
 
     async fn backup(&self, folder: &Path) -> Result<BackupDone, PowerFailure> {
+        if let Some(server) = self.rooms.ledger.server() {
+            return Err(PowerFailure::NotNow(format!(
+                "the log lies in {server}: back it up there first, then state.db and keys.db of a stopped service"
+            )));
+        }
         let (from, to) = (self.rooms.data.clone(), folder.to_owned());
         let head = self.rooms.ledger.head();
         let copied =

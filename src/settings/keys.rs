@@ -34,6 +34,7 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 /// Settings while they are being read: what hangs on others is still open.
 pub(super) struct Values {
     pub data: PathBuf,
+    pub store: Secret,
     pub listen: SocketAddr,
     pub public_url: Option<String>,
     pub mail: Secret,
@@ -52,6 +53,7 @@ impl Default for Values {
     fn default() -> Self {
         Self {
             data: PathBuf::from("./data"),
+            store: Secret::new(STORE_IN_DATA),
             listen: DEFAULT_LISTEN,
             public_url: None,
             mail: Secret::new("file"),
@@ -86,6 +88,7 @@ impl Values {
             .unwrap_or_else(|| format!("Invitation Ledger <invitations@{}>", public_url::mail_host(&public_url)));
         let mut settings = Settings {
             data: self.data,
+            store: self.store,
             listen: self.listen,
             public_url,
             mail: self.mail,
@@ -114,6 +117,8 @@ impl Values {
 }
 
 const MOST: u32 = 1_000_000_000;
+/// The log lies in the data folder.
+pub const STORE_IN_DATA: &str = "data";
 
 /// Every setting there is.
 pub const KEYS: &[Key] = &[
@@ -122,6 +127,12 @@ pub const KEYS: &[Key] = &[
         help: "folder of the ledger",
         set: |v, raw| not_blank(raw).map(|text| v.data = PathBuf::from(text)),
         show: |s| s.data.display().to_string(),
+    },
+    Key {
+        name: "store",
+        help: "where the log lies: data (the folder) | postgres://user:password@host:port/database",
+        set: |v, raw| store(&raw.text()?).map(|store| v.store = store),
+        show: |s| s.store.masked(),
     },
     Key {
         name: "listen",
@@ -257,6 +268,17 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
     let spelled = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let spelled = spelled.unwrap_or_else(|| text.to_owned());
     spelled.parse().map_err(|_| format!("must be an address and a port like 127.0.0.1:8080, not `{text}`"))
+}
+
+/// The shape alone; the store reads the rest. The value may hold a password, so no
+/// reason repeats it.
+fn store(text: &str) -> Result<Secret, String> {
+    let server = matches!(text.split_once("://"), Some(("postgres" | "postgresql", rest)) if !rest.is_empty());
+    if server || text == STORE_IN_DATA {
+        Ok(Secret::new(text))
+    } else {
+        Err("must be data or postgres://user:password@host:port/database".to_owned())
+    }
 }
 
 /// The shape alone; the delivery room reads the rest. The value may hold a

@@ -13,7 +13,7 @@ mod public_url;
 mod raw;
 mod secret;
 
-pub use keys::{KEYS, Key};
+pub use keys::{KEYS, Key, STORE_IN_DATA};
 pub use nearest::nearest;
 pub use openapi::Network;
 pub use raw::Raw;
@@ -66,6 +66,8 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub data: PathBuf,
+    /// Where the log lies: `data`, in the folder, or `postgres://…`; may hold a password.
+    pub store: Secret,
     pub listen: SocketAddr,
     /// Where the service is reached from outside: scheme, host and port, no slash at the end.
     pub public_url: String,

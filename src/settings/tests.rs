@@ -72,14 +72,17 @@ fn a_file_that_is_no_toml_is_one_fault() {
 }
 
 #[test]
-fn the_password_of_the_mail_server_is_in_no_message() {
-    let secret = "smtp://me:hush-hush@mail.example:587";
-    let good = Settings::resolve(&Sources { flags: vec![flag("mail", secret)], ..Sources::default() }).unwrap();
-    assert!(!format!("{good:?}").contains("hush-hush"));
-    assert_eq!(good.in_force[3].value, "smtp://***@mail.example:587");
-    let wrong = "snail://me:hush-hush@mail.example";
-    let bad = Settings::resolve(&Sources { flags: vec![flag("mail", wrong)], ..Sources::default() }).unwrap_err();
-    assert!(!bad.to_string().contains("hush-hush"));
+fn a_servers_password_is_in_no_message() {
+    for (name, scheme, wrong) in [("mail", "smtp", "snail"), ("store", "postgres", "mysql")] {
+        let address = |scheme: &str| format!("{scheme}://me:hush-hush@server.example:587");
+        let given = |address: &str| Sources { flags: vec![flag(name, address)], ..Sources::default() };
+        let good = Settings::resolve(&given(&address(scheme))).unwrap();
+        assert!(!format!("{good:?}").contains("hush-hush"));
+        let shown = good.in_force.iter().find(|setting| setting.name == name).unwrap();
+        assert_eq!(shown.value, format!("{scheme}://***@server.example:587"));
+        let bad = Settings::resolve(&given(&address(wrong))).unwrap_err().to_string();
+        assert!(bad.contains(name) && !bad.contains("hush-hush"), "{bad}");
+    }
 }
 
 #[test]

@@ -56,6 +56,9 @@ pub enum SubmitError {
 pub enum ReadError {
     #[error("the database failed")]
     Sqlite(#[from] rusqlite::Error),
+    /// The database server could not be asked, or did not answer.
+    #[error("the database server failed")]
+    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A stored event does not read back as what was written.
     #[error("the event at position {position} is damaged: {what}")]
     Damaged { position: Position, what: &'static str },
@@ -93,6 +96,12 @@ pub enum OpenError {
     /// A setting of the database did not take.
     #[error("{} refuses the setting {pragma}: it is {found}", file.display())]
     Pragma { file: PathBuf, pragma: &'static str, found: String },
+    /// The database server could not be asked.
+    #[error("the database server cannot be used")]
+    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database is none that a ledger can rest on: what is wrong, and what mends it.
+    #[error("{reason}: {fix}")]
+    Unfit { reason: String, fix: String },
     #[error("sqlite {found} is older than 3.51.3, which is needed")]
     OldSqlite { found: &'static str },
     #[error("{missing} subjects named in the log have no key: restore keys.db")]

@@ -27,6 +27,8 @@ pub use folder::{
     BackupError, Cut, Ended, FolderLock, LockError, NO_TENANT, Progress, backup, restore, restore_until, rewrite_wal,
 };
 pub use ledger::{BackendOptions, Figures, KnownReceipt, Ledger, LedgerOptions, NowFn};
+#[cfg(feature = "postgres")]
+pub use log::DatabaseUrl;
 pub use recorded::{Entry, Mark, Recorded};
 pub use state::{Batch, State, StateError, StateOptions};
 pub use stream::StreamId;

@@ -3,7 +3,7 @@
 //!
 //! The role is the client object: what a test may do is what its client is.
 
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its part")]
 
 pub mod client;
 pub mod events;

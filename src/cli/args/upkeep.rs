@@ -11,11 +11,15 @@ Examples:
 
 Each setting can also stand in the environment (INVITATION_LEDGER_LISTEN, …) or in the file
 named by --config (listen = \"127.0.0.1:8080\"). A password does not belong on a command line,
-which every user of the machine can read: put `mail` into the file or the environment.")]
+which every user of the machine can read: put `mail` and `store` into the file or the environment,
+where the other commands find them too.")]
 pub struct ServeArgs {
     /// Address and port to listen at [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
+    /// Where the log lies: data | postgres://user:password@host:port/database [default: data]
+    #[arg(long, value_name = "WHERE")]
+    pub store: Option<String>,
     /// Where people reach the service; links in mails begin with it [default: the listen address]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
@@ -42,6 +46,7 @@ impl ServeArgs {
     pub fn given(&self) -> Vec<(&'static str, &'static str, String)> {
         let all = [
             ("listen", "--listen", &self.listen),
+            ("store", "--store", &self.store),
             ("public_url", "--public-url", &self.public_url),
             ("mail", "--mail", &self.mail),
             ("mail_from", "--mail-from", &self.mail_from),

@@ -127,7 +127,7 @@ fn copy_log(
         let rows = source.after(done, usize::try_from(of - done).unwrap_or(PAGE).min(PAGE))?;
         check(&rows, done, &source, &mut text)?;
         let Some(last) = rows.last() else { return Err(BackupError::Damaged(done + 1)) };
-        target.append(&rows).map_err(|fault| wrap(fault.into_sqlite()))?;
+        target.append(&rows).map_err(wrap)?;
         done = last.position;
         target.checkpoint_between().map_err(wrap)?;
         progress(Progress { part: "ledger", done, of });

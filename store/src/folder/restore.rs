@@ -126,6 +126,6 @@ fn begin_epoch(source: &SqliteLog, last: &Row, to: &Path, cut: &Cut<'_>) -> Resu
     };
     row.leaf = row.leaf_of(target.origin(), &mut text);
     let wrap = |source| BackupError::Sqlite { file: to.join(LEDGER), source };
-    target.append(&[row]).map_err(|fault| wrap(fault.into_sqlite()))?;
+    target.append(&[row]).map_err(wrap)?;
     target.checkpoint_last().map_err(wrap)
 }

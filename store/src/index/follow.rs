@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
 use super::{
-    Disk,
+    Disk, Pinned,
     disk::Standing,
     layer::{ClaimKey, ClaimSecret, Head, Kept, Layer},
 };
@@ -30,8 +32,53 @@ pub(crate) struct Following<'a> {
     pub receipts_since: i64,
 }
 
+/// What the index knew before a layer is laid over it.
+pub(crate) trait Known {
+    fn first(&self, stream: &StreamId) -> Result<Option<Position>, ReadError>;
+    /// What a stream may hold in a family; one that was given away since is no matter.
+    fn held(&self, holder: Position, family: &'static str) -> Result<Vec<ClaimKey>, ReadError>;
+    fn receipt(&self, command: &CommandId) -> Result<Option<Kept>, ReadError>;
+}
+
+impl Known for Option<&Disk> {
+    fn first(&self, stream: &StreamId) -> Result<Option<Position>, ReadError> {
+        self.map_or(Ok(None), |disk| disk.first(&disk.front(), stream))
+    }
+
+    fn held(&self, holder: Position, family: &'static str) -> Result<Vec<ClaimKey>, ReadError> {
+        self.map_or(Ok(Vec::new()), |disk| disk.held(&disk.front(), holder, family))
+    }
+
+    fn receipt(&self, command: &CommandId) -> Result<Option<Kept>, ReadError> {
+        self.map_or(Ok(None), |disk| disk.receipt(&disk.front(), command))
+    }
+}
+
+impl Known for Pinned<'_> {
+    fn first(&self, stream: &StreamId) -> Result<Option<Position>, ReadError> {
+        Ok(self.head(stream)?.map(|head| head.first))
+    }
+
+    fn held(&self, holder: Position, family: &'static str) -> Result<Vec<ClaimKey>, ReadError> {
+        let mut keys = Pinned::held(self, holder, family)?;
+        let mut gone = Ok(());
+        keys.retain(|key| match self.holder(key) {
+            Ok(found) => found == Some(holder),
+            Err(fault) => {
+                gone = Err(fault);
+                false
+            }
+        });
+        gone.map(|()| keys)
+    }
+
+    fn receipt(&self, command: &CommandId) -> Result<Option<Kept>, ReadError> {
+        Pinned::receipt(self, command)
+    }
+}
+
 /// Brings the file up to the log's end, rebuilding it if it does not fit. Hands
-/// back the file and what of the end is in memory only.
+/// back the file, what of the end is in memory only, and how far the file goes.
 pub(crate) fn follow(
     following: &Following<'_>,
     disk: Option<Disk>,
@@ -78,11 +125,11 @@ impl Following<'_> {
         loop {
             let page = self.log.after(after, PAGE)?;
             for row in &page {
-                match self.apply(&mut layer, disk, row) {
+                match self.apply(&mut layer, &disk, row) {
                     Err(ReadError::KeyMissing { subject }) => {
                         missing.insert(subject);
                     }
-                    applied => applied?,
+                    applied => drop(applied?),
                 }
                 after = row.position;
             }
@@ -108,11 +155,12 @@ impl Following<'_> {
         }
     }
 
-    fn apply(&self, layer: &mut Layer, disk: Option<&Disk>, row: &Row) -> Result<(), ReadError> {
+    /// Lays an event over what is known. Hands back its payload in clear.
+    pub(crate) fn apply(&self, layer: &mut Layer, known: &dyn Known, row: &Row) -> Result<Value, ReadError> {
         let clear = open_payload(row, self.vault)?;
         let first = match row.version {
             1 => row.position,
-            _ => first_of(layer, disk, &row.stream)?
+            _ => first_of(layer, known, &row.stream)?
                 .ok_or(ReadError::Damaged { position: row.position, what: "its stream has no first event" })?,
         };
         layer.grow(&row.stream, Head { first, version: row.version }, row.position);
@@ -124,37 +172,33 @@ impl Following<'_> {
                 ClaimChange::Take { family, name } => {
                     layer.take(ClaimKey::of(self.secret, family, &name), family, first);
                 }
-                ClaimChange::Release { family } => release(layer, disk, first, family)?,
+                ClaimChange::Release { family } => release(layer, known, first, family)?,
             }
         }
         if row.at >= self.receipts_since
             && let Some(command) = command_of(&row.metadata)
         {
-            let known = match (layer.receipts.get(&command), disk) {
-                (Some(kept), _) => Some(*kept),
-                (None, Some(disk)) => disk.receipt(&disk.front(), &command)?,
-                (None, None) => None,
+            let kept = match layer.receipts.get(&command) {
+                Some(kept) => Some(*kept),
+                None => known.receipt(&command)?,
             };
-            let begun = known.unwrap_or(Kept { first: row.position, last: row.position, fingerprint: None });
+            let begun = kept.unwrap_or(Kept { first: row.position, last: row.position, fingerprint: None });
             layer.receipts.insert(command, Kept { last: row.position, ..begun });
         }
-        Ok(())
+        Ok(clear)
     }
 }
 
-fn first_of(layer: &Layer, disk: Option<&Disk>, stream: &StreamId) -> Result<Option<Position>, ReadError> {
-    match (layer.streams.get(stream), disk) {
-        (Some(grown), _) => Ok(Some(grown.head.first)),
-        (None, Some(disk)) => disk.first(&disk.front(), stream),
-        (None, None) => Ok(None),
+fn first_of(layer: &Layer, known: &dyn Known, stream: &StreamId) -> Result<Option<Position>, ReadError> {
+    match layer.streams.get(stream) {
+        Some(grown) => Ok(Some(grown.head.first)),
+        None => known.first(stream),
     }
 }
 
-fn release(layer: &mut Layer, disk: Option<&Disk>, holder: Position, family: &'static str) -> Result<(), ReadError> {
+fn release(layer: &mut Layer, known: &dyn Known, holder: Position, family: &'static str) -> Result<(), ReadError> {
     let mut keys = layer.held.get(&(holder, family)).cloned().unwrap_or_default();
-    if let Some(disk) = disk {
-        keys.extend(disk.held(&disk.front(), holder, family)?);
-    }
+    keys.extend(known.held(holder, family)?);
     for key in keys {
         // One that another layer gave away since is not this stream's any more.
         if layer.claims.get(&key).is_none_or(|holding| holding.holder == Some(holder)) {

@@ -49,10 +49,8 @@ fn unit(number: u128, filler: usize) -> Unit {
 }
 
 fn log(ledger: &Ledger) -> &SqliteLog {
-    match &ledger.inner().log {
-        Backend::Sqlite(log) => log,
-        Backend::Memory(_) => panic!("this story needs a file"),
-    }
+    let Backend::Sqlite(log) = &ledger.inner().log else { panic!("this story needs a file") };
+    log
 }
 
 /// The same unit again and again, until it is answered otherwise than by acceptance.

@@ -18,6 +18,8 @@ pub struct Figures {
     pub units: u64,
     /// Events that landed.
     pub events: u64,
+    /// Events that other nodes appended, and this one followed.
+    pub followed: u64,
     /// Units refused, for whatever reason.
     pub refused: u64,
     /// Units turned away because the queue was full.
@@ -41,6 +43,7 @@ pub(super) struct Counts {
     pub commits: AtomicU64,
     pub units: AtomicU64,
     pub events: AtomicU64,
+    pub followed: AtomicU64,
     pub refused: AtomicU64,
     pub busy: AtomicU64,
     pub commit_us: AtomicU64,
@@ -65,6 +68,7 @@ impl Counts {
             commits: self.commits.load(Relaxed),
             units: self.units.load(Relaxed),
             events: self.events.load(Relaxed),
+            followed: self.followed.load(Relaxed),
             refused: self.refused.load(Relaxed),
             busy: self.busy.load(Relaxed),
             batches: BOUNDS.iter().copied().zip(self.batches.iter().map(|count| count.load(Relaxed))).collect(),

@@ -14,6 +14,7 @@ mod opening;
 mod prepare;
 mod queue;
 mod reads;
+mod shared;
 mod sweep;
 mod tail;
 mod writer;
@@ -62,6 +63,14 @@ pub enum BackendOptions {
     /// `ledger.db` and `index.db` in this folder.
     Sqlite {
         folder: PathBuf,
+    },
+    /// A database that several nodes may share, and `index.db` in this node's own folder.
+    #[cfg(feature = "postgres")]
+    Postgres {
+        url: crate::DatabaseUrl,
+        folder: PathBuf,
+        /// No other process may write to this log at the same time.
+        alone: bool,
     },
 }
 
@@ -120,6 +129,8 @@ struct Inner {
     failed: watch::Sender<bool>,
     closing: AtomicBool,
     no_space: AtomicBool,
+    /// The server that has the log could not be asked the last time.
+    unreachable: AtomicBool,
     folder: Option<PathBuf>,
     min_free_bytes: u64,
 }
@@ -143,8 +154,12 @@ impl Ledger {
         let disk = folder.as_deref().map(Disk::open).transpose()?;
         let (disk, memory, flushed) = follow(&following, disk)?;
         reads::check_recent_keys(&log, &options.vault)?;
+        log.fits_keys(&options.vault.secret("which keys"))?;
+        // What the index has reached: another node may have appended since.
+        let reached = memory.last.map_or(flushed, |(position, _)| position);
         let index = Index::new(log.origin().id, secret, disk, memory, flushed);
-        let (position, leaf, at) = log.last()?.map_or((0, [0; 32], 0), |row| (row.position, row.leaf, row.at));
+        let last = log.at(&[reached])?.pop();
+        let (position, leaf, at) = last.map_or((0, [0; 32], 0), |row| (row.position, row.leaf, row.at));
         let inner = Arc::new(Inner {
             log,
             index,
@@ -160,10 +175,19 @@ impl Ledger {
             failed: watch::Sender::new(false),
             closing: AtomicBool::new(false),
             no_space: AtomicBool::new(false),
+            unreachable: AtomicBool::new(false),
             folder,
             min_free_bytes: options.min_free_bytes,
         });
         inner.look_at_space();
+        if let Some(shared) = inner.log.shared() {
+            let waiting = Arc::downgrade(&inner);
+            shared.watch(Box::new(move || {
+                if let Some(inner) = waiting.upgrade() {
+                    inner.queue.wake();
+                }
+            }));
+        }
         let threads = Threads::start(&inner, position, at)?;
         Ok(Ledger { handle: Arc::new(Handle { inner, threads: Mutex::new(Some(threads)) }) })
     }
@@ -193,6 +217,16 @@ impl Ledger {
         }
         // The writer ended without an answer: it may have fallen after its commit.
         told.await.unwrap_or(Err(SubmitError::Unknown))
+    }
+
+    /// The database server the log lies in, and its version; none if it lies in the folder.
+    pub fn server(&self) -> Option<&str> {
+        self.inner().log.server()
+    }
+
+    /// Whether that server answers: as long as it does not, units are turned away.
+    pub fn reachable(&self) -> bool {
+        !self.inner().unreachable.load(Relaxed)
     }
 
     /// Whether the log failed: nothing more is accepted, and the process should end.

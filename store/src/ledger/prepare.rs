@@ -126,6 +126,9 @@ impl Preparing<'_> {
         of: OfUnit<'_>,
     ) -> Result<PreparedEvent, SubmitError> {
         let NewEvent { id, kind, schema, payload, mut metadata } = event;
+        if kind.contains('\0') {
+            return Err(SubmitError::Malformed("a kind that is no word"));
+        }
         if metadata.contains_key(COMMAND_ID) {
             return Err(SubmitError::Malformed("metadata holds a command id of its own"));
         }
@@ -225,6 +228,10 @@ fn check_form(unit: &Unit) -> Result<(), SubmitError> {
         }
         if !streams.insert(&append.stream) {
             return Err(SubmitError::Malformed("two appends to one stream"));
+        }
+        // A server keeps type and id apart, and no text with a NUL.
+        if !append.stream.as_str().contains('-') || append.stream.as_str().contains('\0') {
+            return Err(SubmitError::Malformed("a stream without an aggregate type"));
         }
         if append.stream.tenant() != unit.tenant {
             return Err(SubmitError::Malformed("an append to another tenant's stream"));

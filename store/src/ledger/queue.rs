@@ -56,6 +56,8 @@ struct Lanes {
     background: VecDeque<Queued>,
     bytes: usize,
     closed: bool,
+    /// The writer is to look at the log, units or not.
+    woken: bool,
     /// Units at which the writer wants to be woken; none while it works.
     wake_at: Option<usize>,
     /// Units of the batch before.
@@ -101,6 +103,12 @@ impl Queue {
         Ok(())
     }
 
+    /// Ends the writer's wait for units: something else is to be done.
+    pub(super) fn wake(&self) {
+        lock(&self.lanes).woken = true;
+        self.arrived.notify_one();
+    }
+
     /// Takes one unit, waiting at most so long for it, and then all that wait.
     ///
     /// When the commit before had company, this one waits a moment for half as
@@ -108,6 +116,7 @@ impl Queue {
     /// first of them would be committed alone.
     pub(super) fn take(&self, wait: Option<Duration>, batch: &mut Vec<Queued>) -> Taken {
         let mut lanes = self.wait_for(1, wait, lock(&self.lanes));
+        lanes.woken = false;
         if lanes.units() == 0 {
             return if lanes.closed { Taken::Closed } else { Taken::Nothing };
         }
@@ -125,7 +134,7 @@ impl Queue {
     /// Waits until there are so many units, nothing more will come, or the time is over.
     fn wait_for<'q>(&self, units: usize, wait: Option<Duration>, mut lanes: Guard<'q>) -> Guard<'q> {
         lanes.wake_at = Some(units);
-        let too_few = |lanes: &mut Lanes| lanes.units() < units && !lanes.closed;
+        let too_few = |lanes: &mut Lanes| lanes.units() < units && !lanes.closed && !lanes.woken;
         let mut lanes = match wait {
             None => self.arrived.wait_while(lanes, too_few).unwrap_or_else(PoisonError::into_inner),
             Some(wait) => {

@@ -5,7 +5,8 @@
 //! Commit point: `Backend::append` returning. Before it nobody is told anything;
 //! a crash there leaves nothing of the batch. After it the events stand, whether
 //! or not the answers reach anybody. An error there that leaves it open ends the
-//! writer: the batch is answered "unknown", everything after it "stopped".
+//! writer: the batch is answered "unknown", everything after it "stopped". Where the
+//! log is a server's, it ends nobody: the next turn tells what has become of the batch.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -19,25 +20,34 @@ use super::{
     batch::{Batch, Ground, Outcome, Staged},
     opening::recorded,
     queue::{Answer, BATCH_UNITS, BUSY, Queued, Taken},
+    shared::NoTurn,
 };
 use crate::{
     Position, Receipt, StreamId, StreamReceipt, SubmitError,
-    index::{Head, Kept},
+    index::{Head, Kept, Layer},
     locks::write,
     log::{AppendFault, Row},
 };
 
 /// Ends of streams kept from the index's file.
 const HEADS: usize = 8_192;
-/// Between looks at the index while it has something unflushed and no unit comes.
+/// Between looks at the index while it has something unflushed and no unit comes, and at a log that others append to.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
 pub(super) struct Writer {
-    inner: Arc<Inner>,
-    heads: Cache<StreamId, Head>,
-    head: Position,
-    last_at: i64,
+    pub(super) inner: Arc<Inner>,
+    pub(super) heads: Cache<StreamId, Head>,
+    pub(super) head: Position,
+    pub(super) last_at: i64,
     text: String,
+}
+
+/// A batch that was not written, as far as anybody knows.
+struct Unwritten {
+    /// What everybody in it is told.
+    told: fn() -> SubmitError,
+    /// Whether there will be another one.
+    goes_on: bool,
 }
 
 /// Marks the ledger as failed unless the writer came to its end.
@@ -61,14 +71,18 @@ impl Writer {
         let _fence = Fence(&inner);
         let mut taken = Vec::with_capacity(BATCH_UNITS);
         loop {
-            let wait = inner.index.is_dirty().then_some(IDLE_WAIT);
+            let wait = (inner.index.is_dirty() || inner.log.shared().is_some()).then_some(IDLE_WAIT);
             match inner.queue.take(wait, &mut taken) {
                 Taken::Units => {
                     if !self.process(&mut taken) {
                         return;
                     }
                 }
-                Taken::Nothing => {}
+                Taken::Nothing => {
+                    if matches!(self.follow(), Err(NoTurn::Never)) {
+                        return;
+                    }
+                }
                 Taken::Closed => break,
             }
             inner.index.seal_if_due();
@@ -83,13 +97,22 @@ impl Writer {
             answer_all(taken.drain(..).map(|queued| queued.answer), || BUSY);
             return true;
         }
+        let writes = taken.iter().any(|queued| !queued.unit.appends.is_empty());
+        let now = match self.lead(writes) {
+            Ok(now) => now,
+            Err(no_turn) => {
+                let refusal = || if no_turn == NoTurn::Later { BUSY } else { SubmitError::Stopped };
+                answer_all(taken.drain(..).map(|queued| queued.answer), refusal);
+                return no_turn == NoTurn::Later;
+            }
+        };
         let mut batch = Batch::after(self.head, std::mem::take(&mut self.text));
         let mut answers = Vec::with_capacity(taken.len());
         let mut ground = Ground {
             index: self.inner.index.pin(),
             log: &self.inner.log,
             heads: &mut self.heads,
-            now: (self.inner.now)(),
+            now,
             last_at: self.last_at,
             no_space: self.inner.no_space.load(Relaxed),
         };
@@ -99,47 +122,63 @@ impl Writer {
         drop(ground);
         self.text = std::mem::take(&mut batch.text);
         if batch.staged.is_empty() {
+            if let Some(shared) = self.inner.log.shared().filter(|_| writes) {
+                shared.let_go();
+            }
             self.answer(answers);
             return true;
         }
         let begun = Instant::now();
         let (rows, clear): (Vec<Row>, Vec<_>) =
             batch.staged.into_iter().map(|Staged { row, clear, metadata }| (row, (clear, metadata))).unzip();
-        let written = self.inner.log.append(&rows);
-        let answers_only = |answers: Vec<(Answer, Outcome)>| answers.into_iter().map(|(answer, _)| answer);
-        match written {
-            Ok(()) => {}
-            Err(AppendFault::Full) => {
-                answer_all(answers_only(answers), || SubmitError::DiskFull);
-                return true;
-            }
-            Err(AppendFault::Busy) => {
-                answer_all(answers_only(answers), || BUSY);
-                return true;
-            }
-            Err(AppendFault::Unknown(fault)) => {
-                tracing::error!(error = &fault as &dyn std::error::Error, "the log failed at a commit");
-                self.inner.fail();
-                answer_all(answers_only(answers), || SubmitError::Unknown);
-                return false;
-            }
+        if let Err(Unwritten { told, goes_on }) = self.write(&rows) {
+            answer_all(answers.into_iter().map(|(answer, _)| answer), told);
+            return goes_on;
         }
         let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let landed = answers.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Landed(_))).count() as u64;
         self.inner.counts.batch(landed, rows.len() as u64, took);
         self.head = batch.head;
         self.last_at = batch.at;
-        for (stream, grown) in batch.layer.streams.iter().filter(|(_, grown)| !grown.created) {
-            self.heads.insert(stream.clone(), grown.head);
-        }
+        self.grew(&batch.layer);
         self.inner.index.commit(batch.layer);
         self.publish(rows, clear);
         self.answer(answers);
         true
     }
 
+    /// The commit point.
+    fn write(&self, rows: &[Row]) -> Result<(), Unwritten> {
+        let unwritten = |told, goes_on| Err(Unwritten { told, goes_on });
+        match self.inner.log.append(rows) {
+            Ok(()) => Ok(()),
+            Err(AppendFault::Full) => unwritten(|| SubmitError::DiskFull, true),
+            Err(AppendFault::Busy) => unwritten(|| BUSY, true),
+            Err(AppendFault::Unknown(fault)) => {
+                tracing::error!(error = &*fault, "the log failed at a commit");
+                self.inner.fail();
+                unwritten(|| SubmitError::Unknown, false)
+            }
+            Err(AppendFault::Unsettled(fault)) => {
+                tracing::error!(error = &*fault, "it is unknown whether a batch landed; the next turn tells");
+                unwritten(|| SubmitError::Unknown, true)
+            }
+        }
+    }
+
+    /// Notes the new ends of streams that may be among those kept.
+    pub(super) fn grew(&mut self, layer: &Layer) {
+        for (stream, grown) in layer.streams.iter().filter(|(_, grown)| !grown.created) {
+            self.heads.insert(stream.clone(), grown.head);
+        }
+    }
+
     /// Shows readers what is on disk: events first, then the head that leads to them.
-    fn publish(&self, rows: Vec<Row>, clear: Vec<(serde_json::Value, std::collections::BTreeMap<String, String>)>) {
+    pub(super) fn publish(
+        &self,
+        rows: Vec<Row>,
+        clear: Vec<(serde_json::Value, std::collections::BTreeMap<String, String>)>,
+    ) {
         let mark = rows.last().map(|row| (row.position, row.leaf));
         let bytes: usize = rows.iter().map(|row| row.payload.len() + row.metadata.len()).sum();
         self.inner.tail.push(rows.into_iter().zip(clear).map(|(row, (payload, metadata))| {

@@ -1,47 +1,89 @@
 //! The log itself: rows by position, appended in batches, never changed.
 //!
-//! This is the seam for backends: an `enum` with five operations. Whoever adds
-//! one adds a variant here, and the conformance tests run for it.
+//! This is the seam for backends. Whoever adds one adds a variant here, and the
+//! conformance tests run for it. A log is this process's own (memory, SQLite), or
+//! shared with other nodes: then every batch takes a turn, and begins with what
+//! the others have appended since.
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod row;
 pub(crate) mod sqlite;
 
 use std::path::Path;
 
 pub(crate) use memory::MemoryLog;
+#[cfg(feature = "postgres")]
+pub use postgres::DatabaseUrl;
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::PostgresLog;
 pub(crate) use row::{Origin, Row, subject_of};
 pub(crate) use sqlite::SqliteLog;
 
 use crate::{OpenError, Position, ReadError, ledger::BackendOptions};
+
+/// What a backend's own library said.
+pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where a node stands: the last position it knows, and the leaf there.
+pub(crate) type Place = (Position, [u8; 32]);
 
 /// Why a batch was not appended.
 #[derive(Debug)]
 pub(crate) enum AppendFault {
     /// No space: rolled back, nothing of it is there.
     Full,
-    /// Another process holds the log: nothing of it is there.
+    /// The log could not be had: nothing of it is there.
     Busy,
-    /// It may be there or not.
-    Unknown(rusqlite::Error),
+    /// It may be there or not, and nothing more can be appended by this process.
+    Unknown(Fault),
+    /// It may be there or not. The log goes on, and the next turn tells.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a server can be out of reach"))]
+    Unsettled(Fault),
 }
 
-impl AppendFault {
-    /// The fault in SQLite's words, for who has no other answer to it.
-    pub(crate) fn into_sqlite(self) -> rusqlite::Error {
-        let coded = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
-        match self {
-            AppendFault::Full => coded(rusqlite::ffi::SQLITE_FULL),
-            AppendFault::Busy => coded(rusqlite::ffi::SQLITE_BUSY),
-            AppendFault::Unknown(source) => source,
-        }
-    }
+/// A log that other nodes append to as well. Only the writer thread asks.
+pub(crate) trait Shared {
+    /// Has `wake` called when another node has appended, as a rule: to know for certain, ask for news.
+    fn watch(&self, wake: Box<dyn Fn() + Send + Sync>);
+    /// What has been appended since, a page of it.
+    fn news(&self, since: Place) -> Result<Vec<Row>, TurnFault>;
+    /// Waits for this node's turn; `Backend::append` or `let_go` ends it.
+    fn begin(&self, since: Place) -> Result<Turn, TurnFault>;
+    /// Ends the turn with nothing appended.
+    fn let_go(&self);
+}
+
+/// Nobody else appends while a node has its turn.
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "every log is this process's own"))]
+pub(crate) enum Turn {
+    Taken {
+        /// The log's own clock, µs.
+        now: i64,
+        /// What others have appended since the place the node stood at.
+        news: Vec<Row>,
+    },
+    /// There is more news than may be read while everybody waits. The turn is over.
+    FarBehind,
+}
+
+/// Why there is no turn and no news.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "every log is this process's own"))]
+pub(crate) enum TurnFault {
+    /// The log cannot be asked now. Nothing happened.
+    Unreachable(Fault),
+    /// This is not the log that the node has followed: other events stand in it, or fewer.
+    Diverged(&'static str),
 }
 
 /// Where the log lies.
 pub(crate) enum Backend {
     Memory(MemoryLog),
     Sqlite(Box<SqliteLog>),
+    #[cfg(feature = "postgres")]
+    Postgres(Box<PostgresLog>),
 }
 
 impl Backend {
@@ -49,6 +91,8 @@ impl Backend {
         Ok(match options {
             BackendOptions::Memory => Backend::Memory(MemoryLog::new()),
             BackendOptions::Sqlite { folder } => Backend::Sqlite(Box::new(SqliteLog::open(folder)?)),
+            #[cfg(feature = "postgres")]
+            BackendOptions::Postgres { url, alone, .. } => Backend::Postgres(Box::new(PostgresLog::open(url, *alone)?)),
         })
     }
 
@@ -56,14 +100,50 @@ impl Backend {
         match self {
             Backend::Memory(log) => log.origin(),
             Backend::Sqlite(log) => log.origin(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(log) => log.origin(),
         }
     }
 
-    /// Appends all rows or none, durably. Only the writer thread calls it.
+    /// Whether these are the keys that events of this log are sealed with. A log in a folder lies beside them.
+    pub(crate) fn fits_keys(&self, mark: &[u8; 32]) -> Result<(), OpenError> {
+        match self {
+            Backend::Memory(_) | Backend::Sqlite(_) => {
+                let _ = mark;
+                Ok(())
+            }
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(log) => log.fits_keys(mark),
+        }
+    }
+
+    pub(crate) fn server(&self) -> Option<&str> {
+        match self {
+            Backend::Memory(_) | Backend::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(log) => Some(log.server()),
+        }
+    }
+
+    /// The log as one of several nodes has it; none if it is this process's own.
+    pub(crate) fn shared(&self) -> Option<&dyn Shared> {
+        match self {
+            Backend::Memory(_) | Backend::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(log) => Some(&**log),
+        }
+    }
+
+    /// Appends all rows or none, durably, and ends the turn. Only the writer thread calls it.
     pub(crate) fn append(&self, rows: &[Row]) -> Result<(), AppendFault> {
         match self {
-            Backend::Memory(log) => log.append(rows),
-            Backend::Sqlite(log) => log.append(rows),
+            Backend::Memory(log) => {
+                log.append(rows);
+                Ok(())
+            }
+            Backend::Sqlite(log) => log.append(rows).map_err(AppendFault::of),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(log) => log.append(rows),
         }
     }
 
@@ -72,6 +152,8 @@ impl Backend {
         match self {
             Backend::Memory(log) => Ok(log.after(after, limit)),
             Backend::Sqlite(log) => log.after(after, limit),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(log) => log.after(after, limit),
         }
     }
 
@@ -80,6 +162,8 @@ impl Backend {
         match self {
             Backend::Memory(log) => Ok(log.before(before, limit)),
             Backend::Sqlite(log) => log.before(before, limit),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(log) => log.before(before, limit),
         }
     }
 
@@ -88,12 +172,9 @@ impl Backend {
         match self {
             Backend::Memory(log) => Ok(log.at(positions)),
             Backend::Sqlite(log) => log.at(positions),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(log) => log.at(positions),
         }
-    }
-
-    /// The last row.
-    pub(crate) fn last(&self) -> Result<Option<Row>, ReadError> {
-        Ok(self.before(Position::MAX, 1)?.pop())
     }
 
     /// Moves what was written ahead into its place, beside the writer. Tells how much there was, in frames.
@@ -101,6 +182,8 @@ impl Backend {
         match self {
             Backend::Memory(_) => Ok(0),
             Backend::Sqlite(log) => log.checkpoint_beside(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => Ok(0),
         }
     }
 
@@ -109,6 +192,8 @@ impl Backend {
         match self {
             Backend::Memory(_) => Ok(0),
             Backend::Sqlite(log) => log.checkpoint_between(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => Ok(0),
         }
     }
 
@@ -117,14 +202,18 @@ impl Backend {
         match self {
             Backend::Memory(_) => Ok(()),
             Backend::Sqlite(log) => log.checkpoint_last(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => Ok(()),
         }
     }
 }
 
-/// The folder whose free space bounds the log.
+/// The folder that the index lies in, and whose free space bounds what is accepted.
 pub(crate) fn folder_of(options: &BackendOptions) -> Option<&Path> {
     match options {
         BackendOptions::Memory => None,
         BackendOptions::Sqlite { folder } => Some(folder),
+        #[cfg(feature = "postgres")]
+        BackendOptions::Postgres { folder, .. } => Some(folder),
     }
 }

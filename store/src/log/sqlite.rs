@@ -117,7 +117,7 @@ impl SqliteLog {
         &self.origin
     }
 
-    pub(crate) fn append(&self, rows: &[Row]) -> Result<(), AppendFault> {
+    pub(crate) fn append(&self, rows: &[Row]) -> Result<(), rusqlite::Error> {
         let writer = lock(&self.writer);
         let stored = self.append_on(&writer, rows);
         if stored.is_err() && !writer.is_autocommit() {
@@ -127,23 +127,22 @@ impl SqliteLog {
         stored
     }
 
-    fn append_on(&self, writer: &Connection, rows: &[Row]) -> Result<(), AppendFault> {
-        writer.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([])).map_err(AppendFault::of)?;
+    fn append_on(&self, writer: &Connection, rows: &[Row]) -> Result<(), rusqlite::Error> {
+        writer.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]))?;
         let (many, few) = rows.as_chunks::<ROWS_AT_ONCE>();
         if !many.is_empty() {
-            let mut statement = writer.prepare_cached(&self.inserts[1]).map_err(AppendFault::of)?;
+            let mut statement = writer.prepare_cached(&self.inserts[1])?;
             for chunk in many {
-                bind(&mut statement, chunk).map_err(AppendFault::of)?;
+                bind(&mut statement, chunk)?;
             }
         }
         if !few.is_empty() {
-            let mut statement = writer.prepare_cached(&self.inserts[0]).map_err(AppendFault::of)?;
+            let mut statement = writer.prepare_cached(&self.inserts[0])?;
             for row in few {
-                bind(&mut statement, std::slice::from_ref(row)).map_err(AppendFault::of)?;
+                bind(&mut statement, std::slice::from_ref(row))?;
             }
         }
-        writer.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])).map_err(AppendFault::of)?;
-        Ok(())
+        writer.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([])).map(|_| ())
     }
 
     pub(crate) fn after(&self, after: Position, limit: usize) -> Result<Vec<Row>, ReadError> {
@@ -218,13 +217,13 @@ fn checkpoint(connection: &Connection) -> Result<u64, rusqlite::Error> {
 }
 
 impl AppendFault {
-    fn of(fault: rusqlite::Error) -> Self {
+    pub(super) fn of(fault: rusqlite::Error) -> Self {
         if sqlite::is_full(&fault) {
             AppendFault::Full
         } else if sqlite::is_busy(&fault) {
             AppendFault::Busy
         } else {
-            AppendFault::Unknown(fault)
+            AppendFault::Unknown(fault.into())
         }
     }
 }

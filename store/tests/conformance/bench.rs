@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -24,37 +25,54 @@ pub const TENANT: &str = "acme";
 pub enum Kind {
     Memory,
     Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
 }
+
+#[cfg(feature = "postgres")]
+pub use crate::postgres::cluster::Database;
+/// There is none.
+#[cfg(not(feature = "postgres"))]
+pub enum Database {}
 
 pub struct Bench {
     pub kind: Kind,
     pub folder: TempDir,
+    /// Where the log lies, unless in the folder.
+    pub database: Option<Database>,
     pub vault: Vault,
     pub ledger: Ledger,
     clock: Arc<AtomicI64>,
+    /// Those of other nodes.
+    #[cfg(feature = "postgres")]
+    folders: std::sync::Mutex<Vec<TempDir>>,
 }
 
 impl Bench {
     pub fn new(kind: Kind) -> Bench {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(AtomicI64::new(START));
-        let vault = open_vault(kind, &folder);
-        let ledger = Ledger::open(options(kind, &folder, &vault, &clock)).unwrap();
-        Bench { kind, folder, vault, ledger, clock }
+        match kind {
+            Kind::Memory | Kind::Sqlite => Closed { kind, ..Closed::in_folder(tempfile::tempdir().unwrap()) }.open(),
+            #[cfg(feature = "postgres")]
+            Kind::Postgres => Bench::postgres(crate::postgres::cluster::Cluster::shared()),
+        }
     }
 
     /// Moves the clock.
     pub fn pass(&self, microseconds: i64) {
         self.clock.fetch_add(microseconds, Ordering::SeqCst);
+        #[cfg(feature = "postgres")]
+        if let Some(database) = &self.database {
+            database.run(&format!("UPDATE bench_clock SET at = at + {microseconds}"));
+        }
     }
 
     /// Closes the ledger and the vault.
     pub async fn close(self) -> Closed {
         self.ledger.close().await;
         self.vault.close().await;
-        let Bench { kind, folder, vault, ledger, clock } = self;
+        let Bench { kind, folder, database, vault, ledger, clock, .. } = self;
         drop((ledger, vault));
-        Closed { kind, folder, clock }
+        Closed { kind, folder, database, clock }
     }
 
     pub async fn submit(&self, unit: Unit) -> Result<Receipt, SubmitError> {
@@ -71,16 +89,46 @@ impl Bench {
 pub struct Closed {
     pub kind: Kind,
     pub folder: TempDir,
+    pub database: Option<Database>,
     pub clock: Arc<AtomicI64>,
 }
 
 impl Closed {
+    /// Files that came here by other ways.
+    pub fn in_folder(folder: TempDir) -> Closed {
+        Closed { kind: Kind::Sqlite, folder, database: None, clock: Arc::new(AtomicI64::new(START)) }
+    }
+
     pub fn try_open(self) -> Result<Bench, Box<(Closed, OpenError)>> {
         let vault = open_vault(self.kind, &self.folder);
-        match Ledger::open(options(self.kind, &self.folder, &vault, &self.clock)) {
-            Ok(ledger) => Ok(Bench { kind: self.kind, folder: self.folder, vault, ledger, clock: self.clock }),
+        match Ledger::open(self.options(self.folder.path(), &vault)) {
+            Ok(ledger) => {
+                let Closed { kind, folder, database, clock } = self;
+                #[cfg(feature = "postgres")]
+                let folders = std::sync::Mutex::default();
+                Ok(Bench {
+                    kind,
+                    folder,
+                    database,
+                    vault,
+                    ledger,
+                    clock,
+                    #[cfg(feature = "postgres")]
+                    folders,
+                })
+            }
             Err(fault) => Err(Box::new((self, fault))),
         }
+    }
+
+    fn options(&self, folder: &Path, vault: &Vault) -> LedgerOptions {
+        let backend = match self.kind {
+            Kind::Memory => BackendOptions::Memory,
+            Kind::Sqlite => BackendOptions::Sqlite { folder: folder.to_owned() },
+            #[cfg(feature = "postgres")]
+            Kind::Postgres => postgres(self.database.as_ref(), folder),
+        };
+        options(backend, vault, &self.clock)
     }
 
     pub fn open(self) -> Bench {
@@ -92,18 +140,83 @@ fn open_vault(kind: Kind, folder: &TempDir) -> Vault {
     Vault::open(match kind {
         Kind::Memory => VaultOptions::Memory,
         Kind::Sqlite => VaultOptions::Sqlite { path: folder.path().join("keys.db") },
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => VaultOptions::Sqlite { path: folder.path().join("keys.db") },
     })
     .unwrap()
 }
 
-fn options(kind: Kind, folder: &TempDir, vault: &Vault, clock: &Arc<AtomicI64>) -> LedgerOptions {
-    let backend = match kind {
-        Kind::Memory => BackendOptions::Memory,
-        Kind::Sqlite => BackendOptions::Sqlite { folder: folder.path().to_owned() },
-    };
+fn options(backend: BackendOptions, vault: &Vault, clock: &Arc<AtomicI64>) -> LedgerOptions {
     let clock = clock.clone();
     let now: NowFn = Arc::new(move || clock.load(Ordering::SeqCst));
     LedgerOptions { min_free_bytes: 0, ..LedgerOptions::new(backend, claims(), vault.clone(), now) }
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(database: Option<&Database>, folder: &Path) -> BackendOptions {
+    let url = store::DatabaseUrl::new(database.unwrap().url());
+    BackendOptions::Postgres { url, folder: folder.to_owned(), alone: false }
+}
+
+/// A node that goes away and comes back.
+#[cfg(feature = "postgres")]
+pub struct Node {
+    pub folder: TempDir,
+    pub ledger: Ledger,
+}
+
+#[cfg(feature = "postgres")]
+impl Node {
+    /// Ends it, and leaves what it has on disk.
+    pub async fn close(self) -> TempDir {
+        self.ledger.close().await;
+        self.folder
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Bench {
+    /// On a database of that server.
+    pub fn postgres(cluster: &'static crate::postgres::cluster::Cluster) -> Bench {
+        let files = Closed::in_folder(tempfile::tempdir().unwrap());
+        let bench = Closed { kind: Kind::Postgres, database: Some(cluster.database()), ..files }.open();
+        bench.database.iter().for_each(stand_still);
+        bench
+    }
+
+    /// So many nodes on this bench's log, the bench's own among them.
+    pub fn nodes(&self, count: usize) -> Vec<Ledger> {
+        let mut nodes = vec![self.ledger.clone()];
+        nodes.extend((1..count).map(|_| self.node()));
+        nodes
+    }
+
+    /// Another node on this bench's log.
+    pub fn node(&self) -> Ledger {
+        let Node { folder, ledger } = self.node_in(tempfile::tempdir().unwrap());
+        self.folders.lock().unwrap().push(folder);
+        ledger
+    }
+
+    pub fn node_in(&self, folder: TempDir) -> Node {
+        self.node_with(folder, claims())
+    }
+
+    pub fn node_with(&self, folder: TempDir, claims: ClaimsOf) -> Node {
+        let backend = postgres(self.database.as_ref(), folder.path());
+        let options = LedgerOptions { claims, ..options(backend, &self.vault, &self.clock) };
+        Node { folder, ledger: Ledger::open(options).unwrap() }
+    }
+}
+
+/// Puts the bench's clock in the place of the database's own.
+#[cfg(feature = "postgres")]
+fn stand_still(database: &Database) {
+    database.run(&format!(
+        "CREATE TABLE bench_clock AS SELECT {START}::bigint AS at;
+         CREATE OR REPLACE FUNCTION ledger.now() RETURNS bigint LANGUAGE sql VOLATILE
+           AS 'SELECT at FROM public.bench_clock'"
+    ));
 }
 
 /// A ledger over files in a folder that somebody else looks after.

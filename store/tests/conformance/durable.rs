@@ -13,8 +13,20 @@ use store::{Append, OpenError, Position, SubmitError, Unit};
 
 use crate::bench::{Bench, Closed, Kind, claim, command, create, stream, unit};
 
+kept_stories!(
+    a_reopened_ledger_answers_as_before,
+    a_lost_index_is_rebuilt_equal,
+    a_text_file_in_place_of_the_index_is_set_aside,
+    lost_keys_stop_the_start_with_a_count,
+    keys_older_than_the_log_stop_the_start,
+    old_receipts_are_forgotten_after_two_days_at_a_rebuild,
+);
+
 async fn filled() -> Bench {
-    let bench = Bench::new(Kind::Sqlite);
+    fill(Bench::new(Kind::Sqlite)).await
+}
+
+async fn fill(bench: Bench) -> Bench {
     for number in 0..30 {
         let payload = json!({"take": [format!("address {number}")]});
         let made = Unit {
@@ -49,9 +61,8 @@ fn answers(bench: &Bench) -> Vec<String> {
     answers
 }
 
-#[tokio::test]
-async fn a_reopened_ledger_answers_as_before() {
-    let bench = filled().await;
+async fn a_reopened_ledger_answers_as_before(bench: Bench) {
+    let bench = fill(bench).await;
     let (before, entries, id) = (answers(&bench), bench.entries(), bench.ledger.ledger_id());
     let bench = bench.close().await.open();
     assert_eq!((answers(&bench), bench.entries(), bench.ledger.ledger_id()), (before, entries, id));
@@ -61,9 +72,8 @@ async fn a_reopened_ledger_answers_as_before() {
     assert!(matches!(bench.submit(create(500)).await, Err(SubmitError::Conflict { actual: 1, .. })));
 }
 
-#[tokio::test]
-async fn a_lost_index_is_rebuilt_equal() {
-    let bench = filled().await;
+async fn a_lost_index_is_rebuilt_equal(bench: Bench) {
+    let bench = fill(bench).await;
     let before = answers(&bench);
     let closed = bench.close().await;
     fs::remove_file(closed.folder.path().join("index.db")).unwrap();
@@ -71,6 +81,17 @@ async fn a_lost_index_is_rebuilt_equal() {
     assert_eq!(answers(&bench), before);
     let taken = bench.submit(unit([(stream(900), 0, json!({"take": ["address 20"]}))])).await.unwrap_err();
     assert!(matches!(taken, SubmitError::Claimed { holder, .. } if holder == stream(20)));
+}
+
+async fn a_text_file_in_place_of_the_index_is_set_aside(bench: Bench) {
+    let bench = fill(bench).await;
+    let before = answers(&bench);
+    let closed = bench.close().await;
+    fs::write(closed.folder.path().join("index.db"), "these are notes of mine").unwrap();
+    let bench = closed.open();
+    assert_eq!(answers(&bench), before);
+    let aside = fs::read(bench.folder.path().join("index.db.set-aside")).unwrap();
+    assert_eq!(aside, b"these are notes of mine");
 }
 
 #[tokio::test]
@@ -84,13 +105,6 @@ async fn a_foreign_or_damaged_index_is_set_aside_and_rebuilt() {
     fs::copy(other.folder.path().join("index.db"), &index).unwrap();
     let bench = closed.open();
     assert_eq!(answers(&bench), before, "another ledger's index");
-    // No database at all.
-    let closed = bench.close().await;
-    fs::write(&index, "these are notes of mine").unwrap();
-    let bench = closed.open();
-    assert_eq!(answers(&bench), before, "a text file");
-    let aside = fs::read(bench.folder.path().join("index.db.set-aside")).unwrap();
-    assert_eq!(aside, b"these are notes of mine");
     // Ours, with its middle overwritten.
     let closed = bench.close().await;
     let mut bytes = fs::read(&index).unwrap();
@@ -232,9 +246,7 @@ async fn a_foreign_or_newer_ledger_is_refused_by_name_and_left_alone() {
     assert_eq!(closed.open().ledger.head(), 70);
 }
 
-#[tokio::test]
-async fn lost_keys_stop_the_start_with_a_count() {
-    let bench = Bench::new(Kind::Sqlite);
+async fn lost_keys_stop_the_start_with_a_count(bench: Bench) {
     for number in 0..3 {
         let subject = bench.vault.subject().await.unwrap();
         let payload = json!({
@@ -257,9 +269,7 @@ async fn lost_keys_stop_the_start_with_a_count() {
     }
 }
 
-#[tokio::test]
-async fn keys_older_than_the_log_stop_the_start() {
-    let bench = Bench::new(Kind::Sqlite);
+async fn keys_older_than_the_log_stop_the_start(bench: Bench) {
     let person = |subject: store::Subject| {
         json!({
             "subject": {"id": subject.id.to_string(), "commitment": subject.commitment},
@@ -306,9 +316,7 @@ async fn destroyed_keys_and_clear_texts_are_nowhere_in_the_folder() {
     assert!(!holds(closed.folder.path(), &key));
 }
 
-#[tokio::test]
-async fn old_receipts_are_forgotten_after_two_days_at_a_rebuild() {
-    let bench = Bench::new(Kind::Sqlite);
+async fn old_receipts_are_forgotten_after_two_days_at_a_rebuild(bench: Bench) {
     bench.submit(Unit { command_id: Some(command(1)), ..create(1) }).await.unwrap();
     bench.pass(48 * 3_600 * 1_000_000 + 1);
     bench.submit(Unit { command_id: Some(command(2)), ..create(2) }).await.unwrap();
@@ -339,7 +347,7 @@ async fn a_copy_made_under_load_opens_with_all_that_was_acknowledged_before_it()
     store::restore(target.path(), restored.path(), &mut |_| {}).unwrap();
     let again = store::restore(target.path(), restored.path(), &mut |_| {});
     assert!(matches!(again, Err(store::BackupError::NotEmpty(_))), "{again:?}");
-    let copy = Closed { kind: Kind::Sqlite, folder: restored, clock: bench.close().await.clock }.open();
+    let copy = Closed { clock: bench.close().await.clock, ..Closed::in_folder(restored) }.open();
     assert_eq!(copy.ledger.head(), last.of);
     copy.ledger.examine(&mut |_| {}).unwrap();
 }
@@ -369,7 +377,7 @@ async fn after_a_kill_only_what_the_index_lacks_is_read_again() {
     drop(index);
     assert!(mark >= 50_000, "{mark}");
     let clock = bench.close().await.clock;
-    let killed = Closed { kind: Kind::Sqlite, folder, clock }.open();
+    let killed = Closed { clock, ..Closed::in_folder(folder) }.open();
     let figures = killed.ledger.figures();
     assert_eq!((figures.head, figures.index_lag), (50_300, 50_300 - mark), "and not the whole log");
 }
@@ -399,8 +407,7 @@ fn what_was_acknowledged_survives_a_kill() {
         assert!(acknowledged >= round * 300, "the child wrote");
     }
     store::rewrite_wal(folder.path()).unwrap();
-    let clock = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(crate::bench::START));
-    let bench = Closed { kind: Kind::Sqlite, folder, clock }.open();
+    let bench = Closed::in_folder(folder).open();
     assert!(bench.ledger.head() >= acknowledged, "{} < {acknowledged}", bench.ledger.head());
     bench.ledger.examine(&mut |_| {}).unwrap();
     for event in bench.ledger.read_log(0, 100_000).unwrap() {

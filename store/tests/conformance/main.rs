@@ -12,16 +12,33 @@
 /// Runs stories for every kind of backend.
 macro_rules! stories {
     ($($story:ident),+ $(,)?) => {
-        mod memory {
+        stories_for!(memory, Memory, $($story),+);
+        kept_stories!($($story),+);
+    };
+}
+
+/// Runs stories for every kind of backend that outlives its process.
+macro_rules! kept_stories {
+    ($($story:ident),+ $(,)?) => {
+        stories_for!(sqlite, Sqlite, $($story),+);
+        shared_stories!($($story),+);
+    };
+}
+
+/// Runs stories for every kind of backend that several nodes may share.
+macro_rules! shared_stories {
+    ($($story:ident),+ $(,)?) => {
+        #[cfg(feature = "postgres")]
+        stories_for!(postgres, Postgres, $($story),+);
+    };
+}
+
+macro_rules! stories_for {
+    ($module:ident, $kind:ident, $($story:ident),+) => {
+        mod $module {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $story() {
-                super::$story($crate::bench::Bench::new($crate::bench::Kind::Memory)).await;
-            })+
-        }
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $story() {
-                super::$story($crate::bench::Bench::new($crate::bench::Kind::Sqlite)).await;
+                super::$story($crate::bench::Bench::new($crate::bench::Kind::$kind)).await;
             })+
         }
     };
@@ -31,8 +48,12 @@ mod bench;
 mod claims;
 mod durable;
 mod model;
+#[cfg(feature = "postgres")]
+mod nodes;
 mod numbers;
 mod order;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod receipts;
 mod restoring;
 mod sealing;

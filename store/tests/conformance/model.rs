@@ -138,7 +138,7 @@ impl Model {
 async fn follow(kind: Kind, steps: Vec<Step>) {
     let (mut bench, mut model) = (Bench::new(kind), Model::default());
     for step in &steps {
-        if step.reopen && kind == Kind::Sqlite {
+        if step.reopen && kind != Kind::Memory {
             let closed = bench.close().await;
             if step.command.is_some() {
                 // Now and then the index is lost as well.
@@ -193,5 +193,16 @@ proptest! {
     #[test]
     fn sqlite_answers_like_the_model(steps in steps()) {
         run(Kind::Sqlite, steps);
+    }
+}
+
+#[cfg(feature = "postgres")]
+proptest! {
+    // Each case makes a database.
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn postgres_answers_like_the_model(steps in steps()) {
+        run(Kind::Postgres, steps);
     }
 }

@@ -48,8 +48,7 @@ fn cut(from: &Path, to: &Path, until: u64, now: i64) -> Result<String, BackupErr
 fn shortened(closed: &Closed, until: u64, now: i64) -> Closed {
     let folder = tempfile::tempdir().unwrap();
     cut(closed.folder.path(), folder.path(), until, now).unwrap();
-    let clock = std::sync::Arc::new(now.into());
-    Closed { kind: Kind::Sqlite, folder, clock }
+    Closed { clock: std::sync::Arc::new(now.into()), ..Closed::in_folder(folder) }
 }
 
 fn origins(bench: &Bench) -> Vec<String> {
@@ -65,7 +64,7 @@ async fn the_log_says_where_it_was_cut_and_goes_on_under_another_origin() {
     let folder = tempfile::tempdir().unwrap();
     let origin = cut(whole.folder.path(), folder.path(), 8, LATER).unwrap();
     assert_eq!(origin, format!("{id}.{EPOCH}"));
-    let bench = Closed { kind: Kind::Sqlite, folder, clock: whole.clock.clone() }.open();
+    let bench = Closed { clock: whole.clock.clone(), ..Closed::in_folder(folder) }.open();
     whole.clock.store(LATER, Ordering::SeqCst);
     assert_eq!((bench.ledger.ledger_id(), i64::from(bench.ledger.epoch())), (id, EPOCH));
     let restored = bench.ledger.read_log(8, 10).unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use store::{Append, Lane, StreamId, SubmitError, Unit};
+use store::{Append, Lane, NewEvent, StreamId, SubmitError, Unit};
 
 use crate::bench::{Bench, TENANT, create, event, stream, unit};
 
@@ -114,6 +114,9 @@ async fn a_malformed_unit_is_refused_before_the_queue(bench: Bench) {
         (of(vec![append(stream(1), vec![])]), "an append without events"),
         (of(vec![append(stream(1), vec![event(json!({}))]), append(stream(1), vec![event(json!({}))])]), "two appends"),
         (of(vec![append(foreign, vec![event(json!({}))])]), "another tenant"),
+        (of(vec![append(StreamId::new("acme"), vec![event(json!({}))])]), "without an aggregate type"),
+        (of(vec![append(StreamId::new("a\0-acme/1"), vec![event(json!({}))])]), "without an aggregate type"),
+        (of(vec![append(stream(1), vec![NewEvent { kind: "a\0".into(), ..event(json!({})) }])]), "no word"),
         (of(vec![append(stream(1), vec![event(json!({"a": 1.5}))])]), "not an integer"),
         (of(vec![append(stream(1), vec![event(json!(1))])]), "not an object"),
         (of(vec![append(stream(1), vec![event(json!({"personal": "x"}))])]), "personal member is not an object"),

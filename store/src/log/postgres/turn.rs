@@ -1,0 +1,324 @@
+//! Turns: a batch from the lock of the head to its commit.
+//!
+//! Three round trips if no other node has written (lock, append, commit), four
+//! if one has. Between lock and commit this node waits for nothing but the database.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use sqlx::{Connection as _, FromRow as _, PgConnection, Row as _, postgres::PgRow};
+
+use super::{
+    super::{AppendFault, Fault, Place, Row, Shared, Turn, TurnFault},
+    ANSWER_WITHIN, CHANNEL, CONNECT_WITHIN, IDLE_WITHIN, LOCK_WITHIN, PostgresLog, STATEMENT_WITHIN, fault, is_alone,
+    read::{COLUMNS, bound},
+    schema,
+};
+use crate::locks::lock;
+
+/// Rows read at once while catching up.
+const PAGE: i64 = 1_024;
+/// News that is read while everybody waits; with more the turn is let go first.
+const NEWS_IN_TURN: i64 = 1_024;
+/// How long the outcome of a commit is looked for before those who wait are told that it is unknown.
+const SETTLE_WITHIN: Duration = Duration::from_secs(5);
+/// Between attempts.
+const SETTLE_EVERY: Duration = Duration::from_millis(100);
+/// The server's code for having no space.
+const DISK_FULL: &str = "53100";
+/// Its codes for having waited for the lock, or for a statement, as long as it was told to.
+const TIMED_OUT: [&str; 2] = ["55P03", "57014"];
+
+const APPEND: &str = "
+WITH appended AS (
+  INSERT INTO ledger.events (position, tenant, tseq, aggregate_type, aggregate_id, sequence, event_id, event_type,
+    event_version, at, payload, metadata, sealed, leaf)
+  SELECT position, tenant, tseq, aggregate_type, aggregate_id, sequence, event_id, event_type,
+    event_version, at, payload::json, metadata::json, sealed, leaf
+  FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::uuid[], $8::text[],
+    $9::text[], $10::bigint[], $11::text[], $12::text[], $13::boolean[], $14::bytea[])
+  AS new (position, tenant, tseq, aggregate_type, aggregate_id, sequence, event_id, event_type,
+    event_version, at, payload, metadata, sealed, leaf)
+  RETURNING 1
+), moved AS (
+  UPDATE ledger.head SET position = $15, leaf = $16 WHERE position = $17 RETURNING 1
+)
+SELECT (SELECT count(*) FROM appended), (SELECT count(*) FROM moved), pg_notify($18, $19)";
+
+impl Shared for PostgresLog {
+    fn watch(&self, wake: Box<dyn Fn() + Send + Sync>) {
+        self.listen(wake);
+    }
+
+    fn news(&self, since: Place) -> Result<Vec<Row>, TurnFault> {
+        let mut held = lock(&self.writer);
+        self.waiting.on_this_thread(async {
+            let kept = self.connected(&mut held).await?;
+            let read = match news(&mut *kept.connection, since, PAGE).await {
+                Err(TurnFault::Unreachable(fault)) if kept.was_idle && is_lost(&*fault) => {
+                    *held = None;
+                    news(&mut *self.connected(&mut held).await?.connection, since, PAGE).await
+                }
+                read => read,
+            };
+            if matches!(read, Err(TurnFault::Unreachable(_))) {
+                *held = None;
+            }
+            read
+        })
+    }
+
+    fn begin(&self, since: Place) -> Result<Turn, TurnFault> {
+        let mut held = lock(&self.writer);
+        self.waiting.on_this_thread(async {
+            let kept = self.connected(&mut held).await?;
+            let begun = match self.take_turn(&mut *kept.connection, since).await {
+                // It may have died while nobody used it; nothing was done on it yet.
+                Err(TurnFault::Unreachable(fault)) if kept.was_idle && is_lost(&*fault) => {
+                    *held = None;
+                    self.take_turn(&mut *self.connected(&mut held).await?.connection, since).await
+                }
+                begun => begun,
+            };
+            if begun.is_err() {
+                // Dropped, and with it the lock.
+                *held = None;
+            }
+            begun
+        })
+    }
+
+    fn let_go(&self) {
+        let mut held = lock(&self.writer);
+        if let Some(connection) = held.as_mut()
+            && self.waiting.on_this_thread(within(ANSWER_WITHIN, run(connection, "ROLLBACK"))).is_err()
+        {
+            *held = None;
+        }
+    }
+}
+
+impl PostgresLog {
+    /// Appends to the turn that was taken, and commits.
+    pub(crate) fn append(&self, rows: &[Row]) -> Result<(), AppendFault> {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            self.let_go();
+            return Ok(());
+        };
+        let mut held = lock(&self.writer);
+        // Without its connection the turn is over, and nothing was sent.
+        let Some(connection) = held.as_mut() else { return Err(AppendFault::Busy) };
+        let appended =
+            self.waiting.on_this_thread(within(ANSWER_WITHIN, self.insert(connection, rows, first.position - 1)));
+        if let Err(fault) = appended {
+            *held = None;
+            tracing::error!(error = &*fault, "a batch was not appended");
+            let full = sqlstate(&*fault).is_some_and(|code| code == DISK_FULL);
+            return Err(if full { AppendFault::Full } else { AppendFault::Busy });
+        }
+        match self.waiting.on_this_thread(within(ANSWER_WITHIN, run(connection, "COMMIT"))) {
+            Ok(()) => Ok(()),
+            // Whatever the server said: a session that is ended may have committed before.
+            Err(fault) => {
+                *held = None;
+                tracing::warn!(error = &*fault, "the outcome of a commit is looked up");
+                drop(held);
+                self.settle((last.position, last.leaf))
+            }
+        }
+    }
+
+    async fn insert(&self, on: &mut PgConnection, rows: &[Row], base: u64) -> Result<(), Fault> {
+        let Some(last) = rows.last() else { return Ok(()) };
+        let told = sqlx::query(APPEND)
+            .bind(column(rows, |row| bound(row.position)))
+            .bind(column(rows, |row| row.tenant.as_str()))
+            .bind(column(rows, |row| bound(row.tseq)))
+            .bind(column(rows, |row| row.stream.aggregate_type()))
+            .bind(column(rows, |row| row.stream.aggregate_id()))
+            .bind(column(rows, |row| bound(row.version)))
+            .bind(column(rows, |row| row.event_id))
+            .bind(column(rows, |row| row.kind.as_str()))
+            .bind(column(rows, |row| row.schema.to_string()))
+            .bind(column(rows, |row| row.at))
+            .bind(column(rows, |row| row.payload.as_str()))
+            .bind(column(rows, |row| row.metadata.as_str()))
+            .bind(column(rows, |row| row.sealed))
+            .bind(column(rows, |row| row.leaf.as_slice()))
+            .bind(bound(last.position))
+            .bind(last.leaf.as_slice())
+            .bind(bound(base))
+            .bind(CHANNEL)
+            .bind(self.node.as_str())
+            .fetch_one(on)
+            .await?;
+        let counted: (i64, i64) = (told.try_get(0)?, told.try_get(1)?);
+        if counted != (bound(rows.len() as u64), 1) {
+            return Err("the head was not where the turn began".into());
+        }
+        Ok(())
+    }
+
+    /// Whether a batch stands that this node has sent a COMMIT for and heard nothing of.
+    fn settle(&self, last: Place) -> Result<(), AppendFault> {
+        let begun = Instant::now();
+        loop {
+            let mut held = lock(&self.writer);
+            let looked = self.waiting.on_this_thread(async {
+                let kept = self.connected(&mut held).await?;
+                stands(&mut *kept.connection, last).await.map_err(TurnFault::Unreachable)
+            });
+            // In any case: what it was used for is over.
+            *held = None;
+            drop(held);
+            match looked {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(AppendFault::Busy),
+                Err(TurnFault::Diverged(what)) => return Err(AppendFault::Unsettled(what.into())),
+                Err(TurnFault::Unreachable(fault)) if begun.elapsed() >= SETTLE_WITHIN => {
+                    return Err(AppendFault::Unsettled(fault));
+                }
+                Err(TurnFault::Unreachable(_)) => std::thread::sleep(SETTLE_EVERY),
+            }
+        }
+    }
+
+    async fn take_turn(&self, on: &mut PgConnection, since: Place) -> Result<Turn, TurnFault> {
+        let lock_head = format!(
+            "{}; SET LOCAL ledger.writer = '{}'; {HEAD_LOCKED}; SELECT ledger.now()",
+            begin_sql(),
+            self.origin.id
+        );
+        let told = within(ANSWER_WITHIN, all(on, &lock_head)).await.map_err(TurnFault::Unreachable)?;
+        let [head, clock] = told.as_slice() else { return Err(TurnFault::Diverged("it has no head")) };
+        let (position, leaf) = place(head).map_err(|fault| TurnFault::Unreachable(fault.into()))?;
+        let now = clock.try_get(0).map_err(|fault| TurnFault::Unreachable(fault.into()))?;
+        if (position, leaf) == since {
+            return Ok(Turn::Taken { now, news: Vec::new() });
+        }
+        if position <= since.0 {
+            return Err(TurnFault::Diverged(SHORTER));
+        }
+        if position - since.0 > NEWS_IN_TURN.cast_unsigned() {
+            within(ANSWER_WITHIN, run(on, "ROLLBACK")).await.map_err(TurnFault::Unreachable)?;
+            return Ok(Turn::FarBehind);
+        }
+        Ok(Turn::Taken { now, news: news(on, since, NEWS_IN_TURN).await? })
+    }
+
+    /// The connection for turns, made anew if there is none.
+    async fn connected<'h>(&self, held: &'h mut Option<PgConnection>) -> Result<Kept<'h>, TurnFault> {
+        let was_idle = held.is_some();
+        if held.is_none() {
+            let mut connection =
+                within(CONNECT_WITHIN, async { PgConnection::connect_with(&self.options).await.map_err(fault) })
+                    .await
+                    .map_err(TurnFault::Unreachable)?;
+            let found = within(ANSWER_WITHIN, async { schema::look(&mut connection).await.map_err(Fault::from) });
+            if found.await.map_err(TurnFault::Unreachable)? != self.origin {
+                return Err(TurnFault::Diverged("it is another ledger, or begins another epoch"));
+            }
+            if self.alone && !within(ANSWER_WITHIN, is_alone(&mut connection)).await.map_err(TurnFault::Unreachable)? {
+                return Err(TurnFault::Unreachable("another service writes to this ledger".into()));
+            }
+            *held = Some(connection);
+        }
+        match held {
+            Some(connection) => Ok(Kept { connection, was_idle }),
+            None => Err(TurnFault::Unreachable("there is no connection".into())),
+        }
+    }
+}
+
+/// The connection for turns, and whether it was there already.
+struct Kept<'h> {
+    connection: &'h mut PgConnection,
+    was_idle: bool,
+}
+
+const HEAD_LOCKED: &str = "SELECT position, leaf FROM ledger.head FOR UPDATE";
+const SHORTER: &str = "it ends before this node's last event, or with another one";
+
+/// In one message with what follows, so that it costs no round trip.
+fn begin_sql() -> String {
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
+         SET LOCAL idle_in_transaction_session_timeout = {}",
+        LOCK_WITHIN.as_millis(),
+        STATEMENT_WITHIN.as_millis(),
+        IDLE_WITHIN.as_millis()
+    )
+}
+
+/// Rows after a place, once it is certain that the log still goes through it.
+async fn news(on: &mut PgConnection, since: Place, limit: i64) -> Result<Vec<Row>, TurnFault> {
+    let sql = format!("SELECT {COLUMNS} FROM ledger.events WHERE position >= $1 ORDER BY position LIMIT $2");
+    let asked = async { sqlx::query(&sql).bind(bound(since.0)).bind(limit + 1).fetch_all(on).await.map_err(fault) };
+    let found = within(ANSWER_WITHIN, asked).await.map_err(TurnFault::Unreachable)?;
+    let mut rows = found
+        .iter()
+        .map(Row::from_row)
+        .collect::<Result<Vec<Row>, _>>()
+        .map_err(|fault| TurnFault::Unreachable(fault.into()))?;
+    if since.0 > 0 {
+        if rows.first().is_none_or(|row| (row.position, row.leaf) != since) {
+            return Err(TurnFault::Diverged(SHORTER));
+        }
+        rows.remove(0);
+    }
+    if rows.iter().zip(since.0 + 1..).any(|(row, expected)| row.position != expected) {
+        return Err(TurnFault::Diverged("an event is missing in it"));
+    }
+    Ok(rows)
+}
+
+/// Whether the log goes through a place. Waits for whoever has the head.
+async fn stands(on: &mut PgConnection, last: Place) -> Result<bool, Fault> {
+    let told = within(ANSWER_WITHIN, all(on, &format!("{}; {HEAD_LOCKED}", begin_sql()))).await?;
+    let [head] = told.as_slice() else { return Err("there is no head".into()) };
+    let head = place(head)?;
+    if head.0 <= last.0 {
+        return Ok(head == last);
+    }
+    let row = sqlx::query("SELECT leaf FROM ledger.events WHERE position = $1").bind(bound(last.0));
+    let row = within(ANSWER_WITHIN, async { row.fetch_one(on).await.map_err(fault) }).await?;
+    Ok(row.try_get::<&[u8], _>(0)? == last.1)
+}
+
+fn place(head: &PgRow) -> Result<Place, sqlx::Error> {
+    let leaf: Vec<u8> = head.try_get(1)?;
+    let leaf = leaf.try_into().map_err(|_| sqlx::Error::Decode("a leaf has 32 bytes".into()))?;
+    Ok((head.try_get::<i64, _>(0)?.cast_unsigned(), leaf))
+}
+
+fn column<'r, T>(rows: &'r [Row], of: impl Fn(&'r Row) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
+}
+
+/// Several statements in one message.
+async fn all(on: &mut PgConnection, sql: &str) -> Result<Vec<PgRow>, Fault> {
+    sqlx::raw_sql(sql).fetch_all(on).await.map_err(fault)
+}
+
+async fn run(on: &mut PgConnection, sql: &str) -> Result<(), Fault> {
+    sqlx::raw_sql(sql).execute(on).await.map(|_| ()).map_err(fault)
+}
+
+async fn within<T>(limit: Duration, asking: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    tokio::time::timeout(limit, asking)
+        .await
+        .unwrap_or_else(|_| Err("the database server did not answer in time".into()))
+}
+
+/// Whether it is the session that failed, and another one may do better at once.
+fn is_lost(fault: &(dyn std::error::Error + 'static)) -> bool {
+    fault.is::<sqlx::Error>() && sqlstate(fault).is_none_or(|code| !TIMED_OUT.contains(&code.as_str()))
+}
+
+/// The server's own code for what went wrong.
+fn sqlstate(fault: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let fault: &sqlx::Error = fault.downcast_ref()?;
+    fault.as_database_error()?.code().map(std::borrow::Cow::into_owned)
+}

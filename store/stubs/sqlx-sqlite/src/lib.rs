@@ -1,0 +1,1 @@
+//! Empty: nobody builds this driver here.

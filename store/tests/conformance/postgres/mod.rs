@@ -1,0 +1,6 @@
+//! What only a database server can do: be shared by strangers, restart, lose a session.
+
+pub mod cluster;
+mod database;
+mod outages;
+mod stock;

@@ -1,0 +1,341 @@
+//! The server goes away, or a session of it: what was acknowledged is there, what was
+//! refused is not, and the ledger goes on by itself.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use serde_json::json;
+use sqlx::{Connection, Executor, PgConnection};
+use store::{ClaimsOf, Ledger, Receipt, StreamId, SubmitError, Unit};
+
+use crate::{
+    bench::{Bench, Database, claim, command, create, stream, unit},
+    postgres::cluster::Cluster,
+};
+
+/// What a writer that was turned away waits.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+
+/// The session that a node's writer has; it is waiting for what is asked for here.
+fn writer_at(database: &Database, waits_for: &str) -> String {
+    loop {
+        let found = database.run(&format!(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND {waits_for} LIMIT 1"
+        ));
+        if !found.is_empty() {
+            return found;
+        }
+    }
+}
+
+/// What became of units, by stream: acknowledged, refused, or nobody knows.
+#[derive(Default)]
+struct Told {
+    landed: BTreeMap<StreamId, Receipt>,
+    refused: BTreeSet<StreamId>,
+    unknown: BTreeSet<StreamId>,
+}
+
+impl Told {
+    fn note(&mut self, stream: StreamId, answer: Result<Receipt, SubmitError>) {
+        match answer {
+            Ok(receipt) => assert!(self.landed.insert(stream, receipt).is_none()),
+            Err(SubmitError::Busy { .. }) => assert!(self.refused.insert(stream)),
+            Err(SubmitError::Unknown) => assert!(self.unknown.insert(stream)),
+            Err(other) => panic!("{stream}: {other:?}"),
+        }
+    }
+
+    fn merge(&mut self, other: Told) {
+        self.landed.extend(other.landed);
+        self.refused.extend(other.refused);
+        self.unknown.extend(other.unknown);
+    }
+
+    /// Compares with the log itself.
+    fn check(&self, ledger: &Ledger) {
+        let log = ledger.read_log(0, usize::MAX).unwrap();
+        let mut found: BTreeMap<StreamId, u64> = BTreeMap::new();
+        for event in &log {
+            assert!(found.insert(event.stream.clone(), event.position).is_none(), "{} is there twice", event.stream);
+        }
+        for (stream, receipt) in &self.landed {
+            assert_eq!(found.remove(stream), Some(receipt.last), "{stream} was acknowledged");
+        }
+        for stream in &self.refused {
+            assert!(!found.contains_key(stream), "{stream} was refused");
+        }
+        found.retain(|stream, _| !self.unknown.contains(stream));
+        assert_eq!(found, BTreeMap::new(), "nobody was told of these");
+        ledger.examine(&mut |_| {}).unwrap();
+    }
+}
+
+/// Writes one unit after the other until it is told to stop.
+async fn write(ledger: Ledger, writer: u128, stop: Arc<AtomicBool>, landed: Arc<AtomicU64>) -> Told {
+    let mut told = Told::default();
+    for round in 0.. {
+        if stop.load(Relaxed) {
+            break;
+        }
+        let stream = stream(writer * 1_000_000 + round);
+        let answer = ledger.submit(unit([(stream.clone(), 0, json!({}))])).await;
+        landed.fetch_add(u64::from(answer.is_ok()), Relaxed);
+        if answer.is_err() {
+            // As a client does that was asked to come back later, only sooner.
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+        told.note(stream, answer);
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_are_killed_at_random_lose_nothing_and_add_nothing() {
+    const KILLS: u32 = 40;
+    let bench = Bench::postgres(Cluster::shared());
+    let nodes = bench.nodes(3);
+    let (stop, landed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let writers: Vec<_> = (0..12_u128)
+        .map(|writer| {
+            let ledger = nodes[writer as usize % 3].clone();
+            tokio::spawn(write(ledger, writer, stop.clone(), landed.clone()))
+        })
+        .collect();
+    let killing = {
+        let url = bench.database.as_ref().unwrap().url();
+        let landed = landed.clone();
+        async move {
+            let mut killer = PgConnection::connect(&url).await.unwrap();
+            let mut before = 0;
+            for _ in 0..KILLS {
+                // Something lands between two kills, or nothing would be tried.
+                while landed.load(Relaxed) < before + 5 {
+                    tokio::task::yield_now().await;
+                }
+                let one = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                           WHERE datname = current_database() AND application_name = 'invitation-ledger' \
+                             AND state <> 'idle' AND query NOT LIKE 'LISTEN%' ORDER BY random() LIMIT 1";
+                killer.execute(one).await.unwrap();
+                before = landed.load(Relaxed);
+            }
+        }
+    };
+    killing.await;
+    stop.store(true, Relaxed);
+    let mut told = Told::default();
+    for writer in writers {
+        told.merge(writer.await.unwrap());
+    }
+    let last = nodes[0].submit(create(99_000_000)).await.unwrap();
+    told.landed.insert(stream(99_000_000), last);
+    for node in &nodes {
+        node.watch_head().wait_for(|head| *head >= told.landed[&stream(99_000_000)].last).await.unwrap();
+        told.check(node);
+        assert!(!node.failed());
+    }
+    println!("{} landed, {} refused, {} unknown", told.landed.len(), told.refused.len(), told.unknown.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_whose_session_dies_before_its_commit_is_refused_and_not_there() {
+    let bench = Bench::postgres(Cluster::shared());
+    let database = bench.database.as_ref().unwrap();
+    bench.submit(create(1)).await.unwrap();
+    // Somebody holds the table, so that the batch stands still between lock and commit.
+    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
+    holder.execute("BEGIN; LOCK TABLE ledger.events IN SHARE MODE").await.unwrap();
+    let ledger = bench.ledger.clone();
+    let taking = unit([(stream(2), 0, json!({"take": ["address ada"]}))]);
+    let submitted = tokio::spawn(async move { ledger.submit(taking).await });
+    let writer = writer_at(database, "wait_event_type = 'Lock' AND query LIKE '%ledger.events%'");
+    database.run(&format!("SELECT pg_terminate_backend({writer})"));
+    let told = submitted.await.unwrap().unwrap_err();
+    assert!(matches!(told, SubmitError::Busy { .. }), "{told:?}");
+    holder.execute("ROLLBACK").await.unwrap();
+    assert_eq!(bench.submit(unit([(stream(3), 0, json!({"take": ["address ada"]}))])).await.unwrap().last, 2);
+    assert_eq!(bench.ledger.version(&stream(2)).unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_somebody_holds_is_waited_for_and_then_units_are_turned_away() {
+    let bench = Bench::postgres(Cluster::shared());
+    bench.submit(create(1)).await.unwrap();
+    let mut holder = PgConnection::connect(&bench.database.as_ref().unwrap().url()).await.unwrap();
+    holder.execute("BEGIN; SELECT * FROM ledger.head FOR UPDATE").await.unwrap();
+    let told = bench.submit(create(2)).await.unwrap_err();
+    assert!(matches!(told, SubmitError::Busy { .. }), "{told:?}");
+    // What only relies on what is there needs no turn.
+    let guard = Unit { guards: vec![(stream(1), 1)], ..Unit::default() };
+    bench.submit(guard).await.unwrap();
+    holder.execute("ROLLBACK").await.unwrap();
+    assert_eq!(bench.submit(create(2)).await.unwrap().last, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stalls_in_its_turn_loses_it_and_holds_up_nobody() {
+    let bench = Bench::postgres(Cluster::shared());
+    let database = bench.database.as_ref().unwrap();
+    // It stands still while it folds what another node wrote, as a paused machine would.
+    let (stalled, stalls) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let claims: ClaimsOf = Arc::new(move |_, _, payload| {
+        if payload["stall"] == true {
+            stalled.send(()).unwrap();
+            wait.lock().unwrap().recv().unwrap();
+        }
+        vec![]
+    });
+    let node = bench.node_with(tempfile::tempdir().unwrap(), claims);
+    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
+    holder.execute("BEGIN; SELECT * FROM ledger.head FOR UPDATE").await.unwrap();
+    let submitted = |ledger: &Ledger, unit| {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { ledger.submit(unit).await })
+    };
+    let waiting = |count: &str| {
+        let sql = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while database.run(sql) != count {}
+    };
+    let first = submitted(&bench.ledger, unit([(stream(1), 0, json!({"stall": true}))]));
+    waiting("1");
+    let second = submitted(&node.ledger, create(2));
+    waiting("2");
+    holder.execute("ROLLBACK").await.unwrap();
+    assert_eq!(first.await.unwrap().unwrap().last, 1);
+    stalls.recv().unwrap();
+    assert_eq!(bench.submit(create(3)).await.unwrap().last, 2, "the server has ended the turn");
+    go_on.send(()).unwrap();
+    let told = second.await.unwrap().unwrap_err();
+    assert!(matches!(told, SubmitError::Busy { .. }), "{told:?}");
+    assert_eq!(node.ledger.submit(create(2)).await.unwrap().last, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost_is_looked_up_and_acknowledged() {
+    let bench = Bench::postgres(Cluster::own());
+    let database = bench.database.as_ref().unwrap();
+    let other = bench.node();
+    bench.submit(create(1)).await.unwrap();
+    // A standby that never comes: commits stand in the log and are not answered.
+    wait_for_a_standby(database, "nobody");
+    let ledger = bench.ledger.clone();
+    let taking = Unit {
+        command_id: Some(command(1)),
+        fingerprint: Some([1; 32]),
+        ..unit([(stream(2), 0, json!({"take": ["address ada"]}))])
+    };
+    let submitted = tokio::spawn(async move { ledger.submit(taking).await });
+    let writer = writer_at(database, "wait_event = 'SyncRep'");
+    database.run(&format!("SELECT pg_terminate_backend({writer})"));
+    let receipt = submitted.await.unwrap().unwrap();
+    assert_eq!((receipt.first, receipt.last, receipt.repeated), (2, 2, false));
+    wait_for_a_standby(database, "");
+    assert_eq!(bench.ledger.claim_holder(&claim("address", "ada")).unwrap(), Some(stream(2)));
+    assert_eq!(other.submit(create(3)).await.unwrap().last, 3);
+    assert_eq!(bench.submit(create(4)).await.unwrap().last, 4);
+    bench.ledger.examine(&mut |_| {}).unwrap();
+}
+
+fn wait_for_a_standby(database: &Database, name: &str) {
+    database.run(&format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'"));
+    database.run("SELECT pg_reload_conf()");
+    // The reload reaches a session with its next statement.
+    while database.run("SHOW synchronous_standby_names") != name {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_cannot_be_looked_up_is_unknown_and_its_command_settles_it() {
+    let bench = Bench::postgres(Cluster::own());
+    let database = bench.database.as_ref().unwrap();
+    let taking = || Unit { command_id: Some(command(1)), ..unit([(stream(1), 0, json!({"take": ["address ada"]}))]) };
+    wait_for_a_standby(database, "nobody");
+    let (ledger, given) = (bench.ledger.clone(), taking());
+    let submitted = tokio::spawn(async move { ledger.submit(given).await });
+    writer_at(database, "wait_event = 'SyncRep'");
+    database.cluster.stop();
+    let told = submitted.await.unwrap().unwrap_err();
+    assert!(matches!(told, SubmitError::Unknown), "{told:?}");
+    assert!(matches!(bench.submit(create(2)).await, Err(SubmitError::Busy { .. })));
+    assert!(!bench.ledger.failed());
+    database.cluster.start_again("-c synchronous_standby_names=");
+    let again = loop {
+        match bench.submit(taking()).await {
+            Err(SubmitError::Busy { .. }) => tokio::time::sleep(RETRY_AFTER).await,
+            told => break told.unwrap(),
+        }
+    };
+    assert!(again.repeated, "it had landed: {again:?}");
+    assert_eq!(bench.ledger.claim_holder(&claim("address", "ada")).unwrap(), Some(stream(1)));
+    assert_eq!(bench.ledger.head(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_restarts_under_load_is_waited_for_without_an_end_of_the_process() {
+    let bench = Bench::postgres(Cluster::own());
+    let nodes = bench.nodes(2);
+    let (stop, landed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let writers: Vec<_> = (0..8_u128)
+        .map(|writer| tokio::spawn(write(nodes[writer as usize % 2].clone(), writer, stop.clone(), landed.clone())))
+        .collect();
+    let progress = async |more: u64| {
+        let wanted = landed.load(Relaxed) + more;
+        while landed.load(Relaxed) < wanted {
+            tokio::task::yield_now().await;
+        }
+    };
+    let cluster = bench.database.as_ref().unwrap().cluster;
+    for _ in 0..2 {
+        progress(200).await;
+        tokio::task::spawn_blocking(|| cluster.stop()).await.unwrap();
+        let refused = bench.submit(create(99_000_000)).await.unwrap_err();
+        assert!(matches!(refused, SubmitError::Busy { retry_after_s: 1 }), "{refused:?}");
+        assert!(bench.ledger.read_log(0, 10).is_ok(), "what is recent is read from memory");
+        assert!(!bench.ledger.reachable());
+        tokio::task::spawn_blocking(|| cluster.start_again("")).await.unwrap();
+    }
+    progress(200).await;
+    stop.store(true, Relaxed);
+    let mut told = Told::default();
+    for writer in writers {
+        told.merge(writer.await.unwrap());
+    }
+    let last = bench.submit(create(98_000_000)).await.unwrap();
+    nodes[1].watch_head().wait_for(|head| *head >= last.last).await.unwrap();
+    told.landed.insert(stream(98_000_000), last);
+    nodes.iter().for_each(|node| told.check(node));
+    assert!(nodes.iter().all(|node| !node.failed()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_went_back_ends_the_node_and_its_next_start_follows_what_is_there() {
+    let bench = Bench::postgres(Cluster::shared());
+    for number in 0..10 {
+        bench.submit(unit([(stream(number), 0, json!({"take": [format!("address {number}")]}))])).await.unwrap();
+    }
+    // As a standby that lagged behind would have it, once it is the primary.
+    let seventh = bench.ledger.mark_at(7).unwrap().unwrap().leaf;
+    let hex: String = seventh.iter().map(|byte| format!("{byte:02x}")).collect();
+    bench.database.as_ref().unwrap().run(&format!(
+        "BEGIN; ALTER TABLE ledger.events DISABLE TRIGGER USER; DELETE FROM ledger.events WHERE position > 7;
+         ALTER TABLE ledger.events ENABLE ALWAYS TRIGGER events_no_delete;
+         ALTER TABLE ledger.events ENABLE ALWAYS TRIGGER events_no_strangers;
+         UPDATE ledger.head SET position = 7, leaf = decode('{hex}', 'hex'); COMMIT"
+    ));
+    let told = bench.submit(create(50)).await.unwrap_err();
+    assert!(matches!(told, SubmitError::Stopped), "{told:?}");
+    bench.ledger.watch_failed().wait_for(|failed| *failed).await.unwrap();
+    let bench = bench.close().await.open();
+    assert_eq!(bench.ledger.head(), 7);
+    assert_eq!(bench.ledger.claim_holder(&claim("address", "9")).unwrap(), None, "its index was made anew");
+    assert_eq!(bench.submit(unit([(stream(60), 0, json!({"take": ["address 9"]}))])).await.unwrap().last, 8);
+}

@@ -1,0 +1,134 @@
+//! The program with its log in PostgreSQL, seen from its socket.
+//!
+//! `cargo test --features postgres --test postgres`
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what went wrong by panicking"
+)]
+
+#[path = "../../store/tests/conformance/postgres/cluster.rs"]
+#[allow(dead_code, reason = "the store's own tests need all of it")]
+mod cluster;
+#[path = "../support/mod.rs"]
+mod support;
+
+use cluster::Cluster;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use support::program::Program;
+use support::wire::Answer;
+
+/// Runs a command of the program to its end.
+fn run(arguments: &[&str], data: &Path) -> (Option<i32>, String) {
+    let ended = Command::new(env!("CARGO_BIN_EXE_invitation-ledger"))
+        .args(arguments)
+        .arg("--data")
+        .arg(data)
+        .env_remove("INVITATION_LEDGER_STORE")
+        .output()
+        .unwrap();
+    let words = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    (ended.status.code(), words)
+}
+
+fn organization(program: &Program) -> Value {
+    let made = program.deployment().post("/api/ledger/organizations", &json!({"name": "Acme Roofing"})).expect(201);
+    made.json()["id"].clone()
+}
+
+fn invite(program: &Program, organization: &Value, email: &str) -> Answer {
+    let asked = json!({"kind": "organization", "organization": organization, "email": email});
+    program.deployment().post("/api/ledger/invitations", &asked)
+}
+
+fn invited(program: &Program) -> BTreeSet<String> {
+    let page = program.deployment().get("/api/ledger/invitations?state=all&size=100").expect(200).json();
+    let items = page["items"].as_array().unwrap();
+    items.iter().map(|item| item["email"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_service_with_its_log_in_postgresql_survives_the_servers_restart_and_its_own_end() {
+    let database = Cluster::own().database();
+    let (folder, store) = (tempfile::tempdir().unwrap(), format!("store={}", database.url()));
+    let mut program = Program::start(folder.path(), &["--store", &database.url()]);
+    let organization = organization(&program);
+    invite(&program, &organization, "ada@guests.example").expect(201);
+    let kinds = "SELECT string_agg(DISTINCT event_type, ' ' ORDER BY event_type) FROM ledger.events \
+                 WHERE aggregate_type = 'invitation'";
+    assert_eq!(database.run(kinds), "Created EmailSent", "what it does stands in the database");
+    assert_eq!(database.run("SELECT count(*) FROM ledger.events WHERE payload::text LIKE '%ada@%'"), "0");
+
+    let (code, words) = run(&["doctor", "--set", &store], &program.data);
+    assert_eq!(code, Some(0), "{words}");
+    assert!(words.contains("events in PostgreSQL 1") && words.contains("postgres://***@localhost/"), "{words}");
+    let (_, words) = run(&["backup", folder.path().join("copy").to_str().unwrap(), "--set", &store], &program.data);
+    assert!(words.contains("back it up there first"), "{words}");
+
+    // The server goes away: what is asked for is refused, and the service stays.
+    database.cluster.stop();
+    let refused = invite(&program, &organization, "bob@guests.example").expect(503);
+    assert!(refused.header("retry-after").is_some());
+    let ready = program.deployment().get("/readyz").expect(503).json();
+    assert_eq!(ready["reasons"], json!(["the database server that has the log does not answer"]));
+    let (code, words) = run(&["doctor", "--set", &store], &program.data);
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.contains("WRONG    store"), "{words}");
+    database.cluster.start_again("");
+    while invite(&program, &organization, "bob@guests.example").status != 201 {}
+    program.deployment().get("/readyz").expect(200);
+    assert_eq!(invited(&program).len(), 2);
+
+    // The service goes away, and with it all that can be made anew.
+    let there = invited(&program);
+    program.ask_to_end();
+    assert_eq!(program.ended().code(), Some(0), "{}", program.words());
+    for disposable in ["index.db", "views.db"] {
+        std::fs::remove_file(program.data.join(disposable)).unwrap();
+    }
+    let again = Program::start(folder.path(), &["--store", &database.url()]);
+    assert_eq!(invited(&again), there);
+    let taken = invite(&again, &organization, "ada@guests.example");
+    assert_eq!(taken.status, 409, "the claim was read from the log: {}", taken.text());
+}
+
+#[test]
+fn one_service_writes_to_a_postgresql_database_and_a_folder_belongs_to_one_log() {
+    let database = Cluster::shared().database();
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let serve = |data: &Path, more: &[&str]| {
+        let arguments: Vec<&str> =
+            ["serve", "--mail", "none", "--listen", "127.0.0.1:0"].into_iter().chain(more.iter().copied()).collect();
+        run(&arguments, data)
+    };
+    let mut first = Program::start(folder.path(), &["--store", &database.url()]);
+    let (code, words) = serve(other.path(), &["--store", &database.url()]);
+    assert_ne!(code, Some(0));
+    assert!(words.contains("another service writes to this ledger: stop it"), "{words}");
+    first.ask_to_end();
+    first.ended();
+    // The setting left out: no second history begins.
+    let (code, words) = serve(&first.data, &[]);
+    assert_ne!(code, Some(0));
+    assert!(words.contains("belongs to a log in PostgreSQL"), "{words}");
+    assert!(!first.data.join("ledger.db").exists());
+    // Another folder has other keys.
+    let (code, words) = serve(other.path(), &["--store", &database.url()]);
+    assert_ne!(code, Some(0));
+    assert!(words.contains("the keys of this folder are not those"), "{words}");
+    // A folder with a log of its own is none for a database.
+    let own = tempfile::tempdir().unwrap();
+    let mut plain = Program::start(own.path(), &[]);
+    plain.ask_to_end();
+    plain.ended();
+    let (_, words) = serve(&plain.data, &["--store", &database.url()]);
+    assert!(words.contains("holds a log of its own"), "{words}");
+    let (_, words) = serve(&own.path().join("new"), &["--store", "mysql://localhost/ledger"]);
+    assert!(words.contains("must be data or postgres://"), "{words}");
+}
