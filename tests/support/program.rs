@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// A start or an end takes no longer, or something is wrong.
+/// A start, an end or what is waited for takes no longer, or something is wrong.
 const WAIT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -64,6 +64,15 @@ impl Program {
     pub fn ask_to_end(&self) {
         let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status().unwrap();
         assert!(asked.success());
+    }
+
+    /// Waits for what it does after an answer, or beside it.
+    pub fn comes_to(&self, what: &str, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < WAIT, "it never comes to this: {what}: {}", self.words());
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     pub fn ended(&mut self) -> ExitStatus {
