@@ -47,8 +47,8 @@ pub(super) fn admin_token(folder: &Path) -> Result<(AdminToken, Option<String>),
     }
 }
 
-/// Written beside and renamed, so that a crash leaves no half a token.
-fn write_private(file: &Path, text: &str) -> io::Result<()> {
+/// Written beside and renamed, so that a crash leaves no half of it; on disk afterwards.
+pub(super) fn write_private(file: &Path, text: &str) -> io::Result<()> {
     let beside = file.with_extension("new");
     let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(TOKEN_MODE).open(&beside)?;
     out.set_permissions(Permissions::from_mode(TOKEN_MODE))?;

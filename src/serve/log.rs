@@ -4,6 +4,7 @@
 //! one log: which one is noted in it, so that nobody writes a second history by
 //! leaving the setting out.
 
+use super::bootstrap::write_private;
 use super::house::StartError;
 use crate::settings::{STORE_IN_DATA, Settings};
 use domain::{Clock, TenantName, claims};
@@ -42,8 +43,9 @@ pub(super) fn open(
     let mut options = LedgerOptions::new(backend, claims_of(), vault.clone(), Arc::new(move || clock.now().0));
     options.min_free_bytes = settings.limits.min_free_bytes;
     let ledger = Ledger::open(options).map_err(StartError::room("the ledger"))?;
-    if ledger.server().is_some() {
-        std::fs::write(settings.data.join(ELSEWHERE), ledger.ledger_id().to_string())
+    let noted = settings.data.join(ELSEWHERE);
+    if ledger.server().is_some() && !noted.exists() {
+        write_private(&noted, &ledger.ledger_id().to_string())
             .map_err(|source| StartError::Folder { folder: settings.data.clone(), source })?;
     }
     Ok(ledger)

@@ -1,7 +1,7 @@
 //! Claims: one holder at a time, whatever the race.
 
 use serde_json::json;
-use store::{Append, SubmitError, Unit};
+use store::{Append, Ledger, StreamId, SubmitError, Unit};
 
 use crate::bench::{Bench, TENANT, claim, create, event, stream, unit};
 
@@ -16,11 +16,13 @@ stories!(
     a_release_frees_all_of_its_family_and_nothing_else,
 );
 
-async fn one_of_fifty_takers_wins(bench: Bench) {
+/// Fifty ask for one claim at once, at these nodes in turn. Who got it, as all the others were told.
+pub async fn race(nodes: &[Ledger]) -> StreamId {
     let mut running = Vec::new();
     for number in 0..50 {
-        let ledger = bench.ledger.clone();
+        let ledger = nodes[number % nodes.len()].clone();
         running.push(tokio::spawn(async move {
+            let number = number as u128;
             let taker = unit([(stream(number), 0, json!({"take": ["address ada"]}))]);
             (number, ledger.submit(taker).await)
         }));
@@ -36,6 +38,11 @@ async fn one_of_fifty_takers_wins(bench: Bench) {
     assert_eq!((winners.len(), losers.len()), (1, 49));
     let winner = stream(winners[0]);
     assert!(losers.iter().all(|lost| *lost == (claim("address", "ada"), winner.clone())), "{losers:?}");
+    winner
+}
+
+async fn one_of_fifty_takers_wins(bench: Bench) {
+    let winner = race(std::slice::from_ref(&bench.ledger)).await;
     assert_eq!(bench.ledger.claim_holder(&claim("address", "ada")).unwrap(), Some(winner));
     assert_eq!(bench.ledger.head(), 1);
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use store::{Append, Ledger, Position, Receipt, StreamId, SubmitError, Unit};
 
-use crate::bench::{Bench, TENANT, claim, command, create, event, stream, unit};
+use crate::{
+    bench::{Bench, TENANT, claim, command, create, event, stream, unit},
+    claims::race,
+};
 
 shared_stories!(
     one_of_fifty_takers_over_three_nodes_wins,
@@ -23,26 +26,7 @@ shared_stories!(
 
 async fn one_of_fifty_takers_over_three_nodes_wins(bench: Bench) {
     let nodes = bench.nodes(3);
-    let mut running = Vec::new();
-    for number in 0..50 {
-        let ledger = nodes[number % 3].clone();
-        running.push(tokio::spawn(async move {
-            let number = number as u128;
-            let taker = unit([(stream(number), 0, json!({"take": ["address ada"]}))]);
-            (number, ledger.submit(taker).await)
-        }));
-    }
-    let (mut winners, mut losers) = (Vec::new(), Vec::new());
-    for task in running {
-        match task.await.unwrap() {
-            (number, Ok(_)) => winners.push(number),
-            (_, Err(SubmitError::Claimed { claim, holder })) => losers.push((claim, holder)),
-            (_, Err(other)) => panic!("neither won nor lost: {other:?}"),
-        }
-    }
-    assert_eq!((winners.len(), losers.len()), (1, 49));
-    let winner = stream(winners[0]);
-    assert!(losers.iter().all(|lost| *lost == (claim("address", "ada"), winner.clone())), "{losers:?}");
+    let winner = race(&nodes).await;
     for node in &nodes {
         seen(node, 1).await;
         assert_eq!(node.claim_holder(&claim("address", "ada")).unwrap(), Some(winner.clone()));

@@ -147,7 +147,7 @@ async fn version(on: &mut PgConnection) -> Result<usize, OpenError> {
     match (program, found) {
         (Some("invitation-ledger"), Some(found)) => match usize::try_from(found) {
             Ok(found) if found <= STEPS.len() => Ok(found),
-            Ok(_) | Err(_) => Err(newer("schema", found, 1)),
+            Ok(_) | Err(_) => Err(newer("schema", found, STEPS.len() as i64)),
         },
         (_, _) => Err(foreign()),
     }
