@@ -118,7 +118,8 @@ fn user_says(event: user::Event, version: u64) -> Said {
 fn row(event: &Recorded, kind: Kind, number: u64, part: u8, waited: bool) -> Result<Row, AskError> {
     let strange = || AskError::Stream { position: event.position };
     let id = event.stream.as_str().rsplit('/').next().and_then(|id| Uuid::parse_str(id).ok());
-    let named = |member: &str| event.metadata.get(member).and_then(|id| Uuid::parse_str(id).ok());
+    let metadata = event.metadata.to_map();
+    let named = |member: &str| metadata.get(member).and_then(|id| Uuid::parse_str(id).ok());
     let asked_at = Timestamp(event.at);
     Ok(Row {
         tenant: TenantName::parse(event.stream.tenant()).map_err(|_| strange())?,

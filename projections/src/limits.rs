@@ -19,7 +19,7 @@ pub(crate) const READ_AHEAD_FROM: u64 = 8_192;
 pub(crate) const READ_AHEAD: usize = 2;
 /// How long the projector lets the log grow before it folds what came, while nobody waits for it:
 /// a transaction costs as much as folding some dozens of events.
-pub(crate) const LINGER: Duration = Duration::from_millis(10);
+pub(crate) const LINGER: Duration = Duration::from_millis(40);
 /// How long the projector rests after a fault of the disk or the log before it tries again.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// A rebuilt file this close to the head is swapped in; the rest is folded while queries wait.

@@ -75,7 +75,7 @@ impl Bus {
 
 /// The stream of an aggregate.
 fn stream_of<A: Root>(tenant: &TenantName, id: Uuid) -> StreamId {
-    StreamId::new(&format!("{}-{tenant}/{id}", A::TYPE))
+    StreamId::of(A::TYPE, tenant.as_str(), id)
 }
 
 /// The aggregate id in a stream's name.
@@ -160,7 +160,7 @@ impl Inner {
 
     fn refusal_in(&self, receipt: &Receipt) -> Result<Option<Refusal>, Failure> {
         let events = self.ledger.read_log(receipt.first.saturating_sub(1), 1).map_err(unread)?;
-        let text = events.first().and_then(|e| e.metadata.get(REFUSAL).cloned());
+        let text = events.first().and_then(|e| e.metadata.get(REFUSAL));
         text.map(|t| serde_json::from_str(&t).map_err(Failure::internal)).transpose()
     }
 
@@ -223,7 +223,7 @@ impl Inner {
 
     /// The newest result of a mail that stands in the log.
     fn recorded(&self, mail: &MailRef) -> Result<Option<MailResult>, ReadError> {
-        let stream = StreamId::new(&format!("{}-{}/{}", mail.aggregate, mail.tenant, mail.id));
+        let stream = StreamId::of(mail.aggregate, mail.tenant.as_str(), mail.id);
         let events = self.ledger.read_stream(&stream, 0, None)?;
         Ok(events.iter().rev().find_map(|event| {
             let (of, result) = mail_board::result_of(&mail.tenant, mail.id, &stream, &event.kind, &event.payload)?;

@@ -9,7 +9,7 @@ use domain::{Context, Event, Failure, Origin, Refusal, Root, TenantName, Timesta
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Append, CommandId, NewEvent, Receipt, StreamId, StreamReceipt};
+use store::{Append, ClaimGuard, CommandId, NewEvent, Receipt, StreamId, StreamReceipt};
 use uuid::Uuid;
 
 pub(super) struct LedgerUnit {
@@ -20,7 +20,7 @@ pub(super) struct LedgerUnit {
     open: Vec<Open>,
     /// Order in which streams were first written.
     written: Vec<usize>,
-    claims: Vec<(store::Claim, Option<StreamId>)>,
+    claims: Vec<ClaimGuard>,
     remembers_refusal: bool,
 }
 
@@ -96,13 +96,20 @@ impl LedgerUnit {
 
     /// The unit as the store takes it. Once: it takes the events along.
     pub fn draft(&mut self, command: Option<CommandId>, refusal: Option<&Refusal>) -> store::Unit {
-        let metadata = self.metadata(refusal);
+        let mut metadata = self.metadata(refusal);
+        let mut left: usize = self.written.iter().map(|index| self.open[*index].events.len()).sum();
         let guards = self.open.iter().filter(|o| o.events.is_empty()).map(|o| (o.stream.clone(), o.version)).collect();
         let mut appends = Vec::with_capacity(self.written.len());
         for index in &self.written {
             let open = &mut self.open[*index];
             let events = open.events.iter_mut().filter_map(|staged| staged.new.take());
-            let events = events.map(|new| NewEvent { metadata: metadata.clone(), ..new }).collect();
+            // All events of a unit say the same of where it came from; the last takes it along.
+            let events = events.map(|new| {
+                left = left.saturating_sub(1);
+                let metadata = if left == 0 { std::mem::take(&mut metadata) } else { metadata.clone() };
+                NewEvent { metadata, ..new }
+            });
+            let events = events.collect();
             appends.push(Append { stream: open.stream.clone(), expected: open.version, events });
         }
         store::Unit {
@@ -248,10 +255,10 @@ impl Unit for LedgerUnit {
 
     async fn holder(&mut self, claim: Claim) -> Result<Option<Uuid>, Failure> {
         let claim = store::Claim { family: claim.family, name: claim.name };
-        let holder = self.inner.ledger.claim_holder(&claim).map_err(super::unread)?;
-        let id = holder.as_ref().and_then(id_in);
-        if !self.claims.iter().any(|(known, _)| *known == claim) {
-            self.claims.push((claim, holder));
+        let seen = self.inner.ledger.look_at(claim).map_err(super::unread)?;
+        let id = seen.holder.as_ref().and_then(id_in);
+        if !self.claims.iter().any(|known| known.claim == seen.claim) {
+            self.claims.push(seen);
         }
         Ok(id)
     }

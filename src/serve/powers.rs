@@ -119,7 +119,7 @@ impl Powers for HousePowers {
         id: Uuid,
         personal: bool,
     ) -> Result<Vec<LogEntry>, PowerFailure> {
-        let stream = StreamId::new(&format!("{aggregate}-{tenant}/{id}"));
+        let stream = StreamId::of(aggregate, tenant.as_str(), id);
         let events = self.rooms.ledger.read_stream(&stream, 0, None).map_err(internal)?;
         Ok(events.iter().map(|e| log_entry(e, personal)).collect())
     }
@@ -242,7 +242,7 @@ fn log_entry(event: &Recorded, personal: bool) -> LogEntry {
         schema: event.schema,
         at: Timestamp(event.at),
         payload,
-        metadata: event.metadata.clone(),
+        metadata: event.metadata.to_map(),
         leaf: event.leaf.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }

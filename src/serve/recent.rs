@@ -77,7 +77,7 @@ fn repeated_since(ledger: &Ledger, again: &mut Repetitions) -> Result<Vec<Spent>
 }
 
 fn spent_by(ledger: &Ledger, event: &Recorded, again: &mut Repetitions) -> Result<Vec<Spent>, ReadError> {
-    let actor = event.metadata.get("actor").and_then(|actor| Actor::try_from(actor.clone()).ok());
+    let actor = event.metadata.get("actor").and_then(|actor| Actor::try_from(actor).ok());
     let Some(actor) = actor else { return Ok(vec![]) };
     let at = Timestamp(event.at);
     let spent: Vec<Option<Spent>> = match (event.stream.aggregate_type(), event.kind.as_str()) {

@@ -29,11 +29,12 @@ pub use folder::{
 pub use ledger::{BackendOptions, Figures, KnownReceipt, Ledger, LedgerOptions, NowFn};
 #[cfg(feature = "postgres")]
 pub use log::DatabaseUrl;
-pub use recorded::{Entry, Mark, Recorded};
+pub use recorded::{Entry, Mark, Metadata, Recorded};
 pub use state::{Batch, State, StateError, StateOptions};
 pub use stream::StreamId;
 pub use unit::{
-    Append, Claim, ClaimChange, ClaimsOf, CommandId, Lane, NewEvent, Receipt, SUBJECT_FAMILY, StreamReceipt, Unit,
+    Append, Claim, ClaimChange, ClaimGuard, ClaimsOf, CommandId, Lane, NewEvent, Receipt, SUBJECT_FAMILY,
+    StreamReceipt, Unit,
 };
 pub use vault::{KeyCount, Subject, Vault, VaultError, VaultOptions};
 

@@ -5,6 +5,8 @@
 
 use std::{fmt, sync::Arc};
 
+use uuid::Uuid;
+
 /// Names one stream. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(Arc<str>);
@@ -13,6 +15,17 @@ impl StreamId {
     /// The stream of that name.
     pub fn new(name: &str) -> Self {
         Self(Arc::from(name))
+    }
+
+    /// The stream of an aggregate.
+    pub fn of(kind: &str, tenant: &str, id: Uuid) -> Self {
+        let mut digits = Uuid::encode_buffer();
+        let id = id.hyphenated().encode_lower(&mut digits);
+        let mut name = String::with_capacity(kind.len() + tenant.len() + id.len() + 2);
+        for part in [kind, "-", tenant, "/", id] {
+            name.push_str(part);
+        }
+        Self::from(name)
     }
 
     /// The whole name.
@@ -65,7 +78,13 @@ impl fmt::Display for StreamId {
 
 #[cfg(test)]
 mod tests {
-    use super::StreamId;
+    use super::{StreamId, Uuid};
+
+    #[test]
+    fn an_aggregate_s_stream_is_named_by_type_tenant_and_id() {
+        let stream = StreamId::of("invitation", "big-corp", Uuid::from_u128(0xab));
+        assert_eq!(stream.as_str(), "invitation-big-corp/00000000-0000-0000-0000-0000000000ab");
+    }
 
     #[test]
     fn a_name_falls_into_type_tenant_and_id() {

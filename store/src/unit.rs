@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Position, StreamId, Version};
+use crate::{Position, StreamId, Version, index::ClaimKey};
 
 /// The built-in family: the first event that names a subject claims it, so that
 /// the log itself refuses to give one key to two people.
@@ -73,6 +73,23 @@ pub enum Lane {
     Background,
 }
 
+/// A claim, and who held it when it was looked at: a unit that was decided on it
+/// lands only while that is so. See [`crate::Ledger::look_at`].
+#[derive(Clone, Debug)]
+pub struct ClaimGuard {
+    pub claim: Claim,
+    pub holder: Option<StreamId>,
+    /// Known since it was looked up; an HMAC is not made twice.
+    pub(crate) key: Option<ClaimKey>,
+}
+
+impl ClaimGuard {
+    /// The unit lands only if the claim is held by this stream, or by none.
+    pub fn new(claim: Claim, holder: Option<StreamId>) -> Self {
+        Self { claim, holder, key: None }
+    }
+}
+
 /// Everything that must become true together.
 #[derive(Clone, Debug, Default)]
 pub struct Unit {
@@ -84,7 +101,7 @@ pub struct Unit {
     /// Streams that must still be at this version.
     pub guards: Vec<(StreamId, Version)>,
     /// Claims that must be held by exactly this stream, or by none, before the unit's own events.
-    pub claim_guards: Vec<(Claim, Option<StreamId>)>,
+    pub claim_guards: Vec<ClaimGuard>,
     /// At most one per stream, none empty.
     pub appends: Vec<Append>,
     pub lane: Lane,

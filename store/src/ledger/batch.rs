@@ -4,8 +4,6 @@
 //! on the way, and are put back if the unit is refused. So a refused unit leaves
 //! no trace, and staging one that holds cannot fail.
 
-use std::collections::BTreeMap;
-
 use quick_cache::unsync::Cache;
 use serde_json::Value;
 
@@ -32,11 +30,10 @@ pub(super) enum Outcome {
     Refused(SubmitError),
 }
 
-/// An event to write, with the clear parts its readers will want.
+/// An event to write, with the clear payload its readers will want.
 pub(super) struct Staged {
     pub row: Row,
     pub clear: Value,
-    pub metadata: BTreeMap<String, String>,
 }
 
 /// What checking needs to know, besides the batch itself.
@@ -115,16 +112,16 @@ impl Batch {
                 return Err(SubmitError::Conflict { stream: stream.clone(), expected: *expected, actual });
             }
         }
-        for (claim, key, expected) in &unit.claim_guards {
-            let holder = self.holder(key, ground)?;
-            let wanted = match expected {
+        for guard in &unit.claim_guards {
+            let holder = self.holder(&guard.key, ground)?;
+            let wanted = match &guard.holder {
                 None => None,
                 // A stream that does not exist holds nothing; 0 is nobody's position.
                 Some(stream) => Some(self.head(stream, ground)?.map_or(0, |head| head.first)),
             };
             if holder != wanted {
                 let holder = holder.map(|first| self.stream_at(first, ground)).transpose()?;
-                return Err(SubmitError::ClaimChanged { claim: claim.clone(), holder });
+                return Err(SubmitError::ClaimChanged { claim: guard.claim.clone(), holder });
             }
         }
         Ok(None)
@@ -252,7 +249,7 @@ impl Batch {
                 self.layer.grow(&append.stream, head, row.position);
                 self.layer.number(&unit.tenant, tseq, row.position);
                 self.layer.last = Some((row.position, row.leaf));
-                self.staged.push(Staged { row, clear: event.clear, metadata: event.metadata });
+                self.staged.push(Staged { row, clear: event.clear });
             }
             let version = head.version;
             streams.push(StreamReceipt { stream: append.stream, version, events, first_tseq, first_position });

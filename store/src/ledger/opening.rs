@@ -1,12 +1,10 @@
 //! From stored rows to events in clear.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::prepare::PERSONAL;
 use crate::{
-    ReadError, Recorded, Vault, VaultError,
+    Metadata, ReadError, Recorded, Vault, VaultError,
     log::{Row, subject_of},
     vault::{Header, Opened},
 };
@@ -45,13 +43,17 @@ pub(crate) fn open_payload(row: &Row, vault: &Vault) -> Result<Value, ReadError>
 /// A row, opened.
 pub(crate) fn open_row(row: Row, vault: &Vault) -> Result<Recorded, ReadError> {
     let payload = open_payload(&row, vault)?;
-    let metadata = serde_json::from_str(&row.metadata)
-        .map_err(|_| ReadError::Damaged { position: row.position, what: "its metadata is no map of strings" })?;
-    Ok(recorded(row, payload, metadata))
+    check_metadata(&row)?;
+    Ok(recorded(row, payload))
 }
 
-/// A row with its clear parts at hand.
-pub(super) fn recorded(row: Row, payload: Value, metadata: BTreeMap<String, String>) -> Recorded {
+pub(super) fn check_metadata(row: &Row) -> Result<(), ReadError> {
+    let damaged = ReadError::Damaged { position: row.position, what: "its metadata is no map of strings" };
+    if Metadata::fits(&row.metadata) { Ok(()) } else { Err(damaged) }
+}
+
+/// A row that was checked or made here, with its clear payload at hand.
+pub(super) fn recorded(row: Row, payload: Value) -> Recorded {
     Recorded {
         position: row.position,
         tseq: row.tseq,
@@ -63,7 +65,7 @@ pub(super) fn recorded(row: Row, payload: Value, metadata: BTreeMap<String, Stri
         schema: row.schema,
         at: row.at,
         payload,
-        metadata,
+        metadata: Metadata::of(row.metadata),
         leaf: row.leaf,
     }
 }

@@ -4,14 +4,14 @@
 //! After this step a personal member exists sealed (for the log) and in clear
 //! (for the followers' memory), and claims are keys; no name stands in them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    Append, Claim, ClaimChange, ClaimsOf, CommandId, Lane, NewEvent, SUBJECT_FAMILY, StreamId, SubmitError, Unit,
-    Vault, Version, canonical,
+    Append, Claim, ClaimChange, ClaimGuard, ClaimsOf, CommandId, Lane, NewEvent, SUBJECT_FAMILY, StreamId, SubmitError,
+    Unit, Vault, Version, canonical,
     index::{ClaimKey, ClaimSecret},
     log::subject_of,
     vault::{Header, hex},
@@ -34,7 +34,7 @@ pub(super) struct Prepared {
     pub command_id: Option<CommandId>,
     pub fingerprint: Option<[u8; 32]>,
     pub guards: Vec<(StreamId, Version)>,
-    pub claim_guards: Vec<ClaimGuard>,
+    pub claim_guards: Vec<KeyedGuard>,
     pub appends: Vec<PreparedAppend>,
     pub lane: Lane,
     pub bytes: usize,
@@ -54,18 +54,21 @@ pub(super) struct PreparedEvent {
     pub metadata_text: String,
     pub sealed: bool,
     pub clear: Value,
-    pub metadata: BTreeMap<String, String>,
     pub claims: Vec<KeyedChange>,
 }
 
 /// A claim, its key, and the stream that must hold it still.
-pub(super) type ClaimGuard = (Claim, ClaimKey, Option<StreamId>);
+pub(super) struct KeyedGuard {
+    pub claim: Claim,
+    pub key: ClaimKey,
+    pub holder: Option<StreamId>,
+}
 
 /// What all events of a unit share.
 #[derive(Clone, Copy)]
 struct OfUnit<'u> {
     command: Option<CommandId>,
-    claim_guards: &'u [ClaimGuard],
+    claim_guards: &'u [KeyedGuard],
 }
 
 /// A claim change as the index knows it.
@@ -85,8 +88,12 @@ impl Preparing<'_> {
     pub(super) fn prepare(&self, unit: Unit) -> Result<Prepared, SubmitError> {
         check_form(&unit)?;
         let mut bytes = OVERHEAD;
-        let guards = unit.claim_guards.into_iter().map(|(claim, holder)| (self.key(&claim), claim, holder));
-        let claim_guards: Vec<ClaimGuard> = guards.map(|(key, claim, holder)| (claim, key, holder)).collect();
+        let guards = unit.claim_guards.into_iter().map(|ClaimGuard { claim, holder, key }| KeyedGuard {
+            key: key.unwrap_or_else(|| self.key(&claim)),
+            claim,
+            holder,
+        });
+        let claim_guards: Vec<KeyedGuard> = guards.collect();
         let mut appends = Vec::with_capacity(unit.appends.len());
         for append in unit.appends {
             let of = OfUnit { command: unit.command_id, claim_guards: &claim_guards };
@@ -144,7 +151,7 @@ impl Preparing<'_> {
             return Err(SubmitError::TooLarge);
         }
         let claims = self.claims_of(stream, &kind, &payload, of.claim_guards)?;
-        Ok(PreparedEvent { id, kind, schema, payload_text, metadata_text, sealed, clear: payload, metadata, claims })
+        Ok(PreparedEvent { id, kind, schema, payload_text, metadata_text, sealed, clear: payload, claims })
     }
 
     /// The payload's canonical text, its personal member sealed.
@@ -177,7 +184,7 @@ impl Preparing<'_> {
         stream: &StreamId,
         kind: &str,
         payload: &Value,
-        guards: &[ClaimGuard],
+        guards: &[KeyedGuard],
     ) -> Result<Vec<KeyedChange>, SubmitError> {
         let subject = subject_claim(payload);
         if subject.is_some() {
@@ -189,7 +196,7 @@ impl Preparing<'_> {
                 ClaimChange::Take { family, name } => {
                     let claim = Claim { family, name };
                     // What is taken was looked at before, as a rule, and an HMAC costs.
-                    let known = guards.iter().find(|(guarded, ..)| *guarded == claim).map(|(_, key, _)| *key);
+                    let known = guards.iter().find(|guard| guard.claim == claim).map(|guard| guard.key);
                     KeyedChange::Take { key: known.unwrap_or_else(|| self.key(&claim)), claim }
                 }
                 ClaimChange::Release { family } => KeyedChange::Release { family },

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{Inner, Ledger, open_row};
 use crate::{
-    Claim, CommandId, Entry, KeyCount, Mark, OpenError, Position, ReadError, Receipt, Recorded, StreamId, Vault,
-    Version,
+    Claim, ClaimGuard, CommandId, Entry, KeyCount, Mark, OpenError, Position, ReadError, Receipt, Recorded, StreamId,
+    Vault, Version,
     index::ClaimKey,
     log::{Backend, Row, subject_of},
 };
@@ -31,9 +31,15 @@ impl Ledger {
 
     /// The stream that holds a claim.
     pub fn claim_holder(&self, claim: &Claim) -> Result<Option<StreamId>, ReadError> {
+        Ok(self.look_at(claim.clone())?.holder)
+    }
+
+    /// A claim as it stands, to be relied on by a unit.
+    pub fn look_at(&self, claim: Claim) -> Result<ClaimGuard, ReadError> {
         let inner = self.inner();
         let key = ClaimKey::of(&inner.index.secret, claim.family, &claim.name);
-        inner.index.holder(&key)?.map(|first| inner.stream_at(first)).transpose()
+        let holder = inner.index.holder(&key)?.map(|first| inner.stream_at(first)).transpose()?;
+        Ok(ClaimGuard { claim, holder, key: Some(key) })
     }
 
     /// The version a stream is at; 0 if it does not exist.

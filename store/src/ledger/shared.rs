@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{RECEIPTS_FOR, writer::Writer};
+use super::{RECEIPTS_FOR, opening::check_metadata, writer::Writer};
 use crate::{
     ReadError,
     index::{Following, Layer},
@@ -113,11 +113,8 @@ impl Writer {
         let known = inner.index.pin();
         for row in &rows {
             let payload = following.apply(&mut layer, &known, row)?;
-            let metadata = serde_json::from_str(&row.metadata).map_err(|_| ReadError::Damaged {
-                position: row.position,
-                what: "its metadata is no map of strings",
-            })?;
-            clear.push((payload, metadata));
+            check_metadata(row)?;
+            clear.push(payload);
         }
         drop(known);
         self.head = position;

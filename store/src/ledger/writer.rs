@@ -130,7 +130,7 @@ impl Writer {
         }
         let begun = Instant::now();
         let (rows, clear): (Vec<Row>, Vec<_>) =
-            batch.staged.into_iter().map(|Staged { row, clear, metadata }| (row, (clear, metadata))).unzip();
+            batch.staged.into_iter().map(|Staged { row, clear }| (row, clear)).unzip();
         if let Err(Unwritten { told, goes_on }) = self.write(&rows) {
             answer_all(answers.into_iter().map(|(answer, _)| answer), told);
             return goes_on;
@@ -174,16 +174,12 @@ impl Writer {
     }
 
     /// Shows readers what is on disk: events first, then the head that leads to them.
-    pub(super) fn publish(
-        &self,
-        rows: Vec<Row>,
-        clear: Vec<(serde_json::Value, std::collections::BTreeMap<String, String>)>,
-    ) {
+    pub(super) fn publish(&self, rows: Vec<Row>, clear: Vec<serde_json::Value>) {
         let mark = rows.last().map(|row| (row.position, row.leaf));
         let bytes: usize = rows.iter().map(|row| row.payload.len() + row.metadata.len()).sum();
-        self.inner.tail.push(rows.into_iter().zip(clear).map(|(row, (payload, metadata))| {
+        self.inner.tail.push(rows.into_iter().zip(clear).map(|(row, payload)| {
             let text = row.payload.len() + row.metadata.len();
-            (Arc::new(recorded(row, payload, metadata)), text)
+            (Arc::new(recorded(row, payload)), text)
         }));
         if let Some((position, leaf)) = mark {
             *write(&self.inner.mark) = (position, leaf);

@@ -1,7 +1,7 @@
 //! Claims: one holder at a time, whatever the race.
 
 use serde_json::json;
-use store::{Append, Ledger, StreamId, SubmitError, Unit};
+use store::{Append, ClaimGuard, Ledger, StreamId, SubmitError, Unit};
 
 use crate::bench::{Bench, TENANT, claim, create, event, stream, unit};
 
@@ -107,8 +107,10 @@ async fn a_refused_unit_never_harms_its_neighbours(bench: Bench) {
 
 async fn a_claim_guard_tells_who_holds_it(bench: Bench) {
     bench.submit(unit([(stream(1), 0, json!({"take": ["address ada"]}))])).await.unwrap();
-    let guarded =
-        |number, name: &str, holder| Unit { claim_guards: vec![(claim("address", name), holder)], ..create(number) };
+    let guarded = |number, name: &str, holder| Unit {
+        claim_guards: vec![ClaimGuard::new(claim("address", name), holder)],
+        ..create(number)
+    };
     bench.submit(guarded(2, "ada", Some(stream(1)))).await.unwrap();
     bench.submit(guarded(3, "bob", None)).await.unwrap();
     for (name, wanted, actual) in [

@@ -25,7 +25,7 @@ async fn a_command_given_again_gets_its_receipt(bench: Bench) {
     assert_eq!(bench.ledger.head(), 3);
     // What the events say of it: the metadata, in hex.
     let event = &bench.ledger.read_stream(&stream(1), 0, None).unwrap()[0];
-    assert_eq!(event.metadata["command_id"], "01".repeat(32));
+    assert_eq!(event.metadata.get("command_id"), Some("01".repeat(32)));
 }
 
 async fn a_command_given_by_many_at_once_lands_once(bench: Bench) {
