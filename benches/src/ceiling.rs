@@ -5,6 +5,11 @@ use poem::{Route, Server};
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi, OpenApiService};
 use std::error::Error;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What requests under way have left when it ends.
+const LEAVE: Duration = Duration::from_secs(1);
 
 #[derive(Object)]
 struct Answer {
@@ -25,6 +30,10 @@ impl Api {
 
 pub async fn serve(listen: &str) -> Result<(), Box<dyn Error>> {
     let service = OpenApiService::new(Api, "ceiling", "1");
-    Server::new(TcpListener::bind(listen.to_owned())).run(Route::new().nest("/", service)).await?;
+    // Told to end, it ends in order: a build that is watched writes down what it saw then.
+    let mut told = signal(SignalKind::terminate())?;
+    let ended = async move { told.recv().await.unwrap_or_default() };
+    let server = Server::new(TcpListener::bind(listen.to_owned()));
+    server.run_with_graceful_shutdown(Route::new().nest("/", service), ended, Some(LEAVE)).await?;
     Ok(())
 }

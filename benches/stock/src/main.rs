@@ -133,6 +133,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .at("/organizations/:org/invites", post(create))
         .at("/organizations/:org/invites/:id", get(read))
         .data(app);
-    Server::new(TcpListener::bind(listen)).run(routes).await?;
+    // Told to end, it ends in order: a build that is watched writes down what it saw then.
+    let mut told = signal(SignalKind::terminate())?;
+    let ended = async move { told.recv().await.unwrap_or_default() };
+    Server::new(TcpListener::bind(listen)).run_with_graceful_shutdown(routes, ended, Some(Duration::from_secs(1))).await?;
     Ok(())
 }
