@@ -30,7 +30,8 @@ pub struct Measured {
 }
 
 pub struct Load {
-    pub address: String,
+    /// Connections are spread over them in turn.
+    pub addresses: Vec<String>,
     pub connections: usize,
     pub lasts: Duration,
     pub expect: u16,
@@ -53,8 +54,8 @@ impl Load {
         let started = Instant::now();
         let until = started + self.lasts;
         let mut tasks = Vec::with_capacity(self.connections);
-        for _ in 0..self.connections {
-            let stream = TcpStream::connect(&self.address).await?;
+        for address in self.addresses.iter().cycle().take(self.connections) {
+            let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             let (make, numbers, expect) = (self.make.clone(), numbers.clone(), (self.expect, self.keep));
             tasks.push(tokio::spawn(async move {

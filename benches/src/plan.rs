@@ -18,6 +18,7 @@ const CONNECTIONS: [usize; 3] = [1, 8, 64];
 enum What {
     Bare,
     PlainCreate,
+    SharedCreate,
     Create,
     Get,
     List,
@@ -26,12 +27,14 @@ enum What {
 
 impl What {
     /// In this order, so that a change of the machine's mood meets all of them.
-    const ALL: [Self; 6] = [Self::Bare, Self::PlainCreate, Self::Create, Self::Get, Self::List, Self::Accept];
+    const ALL: [Self; 7] =
+        [Self::Bare, Self::PlainCreate, Self::SharedCreate, Self::Create, Self::Get, Self::List, Self::Accept];
 
     fn name(self) -> &'static str {
         match self {
             Self::Bare => "bare handler, GET",
             Self::PlainCreate => "plain service, create",
+            Self::SharedCreate => "on PostgreSQL, create",
             Self::Create => "ledger, create",
             Self::Get => "ledger, get",
             Self::List => "ledger, list of 25",
@@ -46,6 +49,10 @@ struct Place {
     ceiling: String,
     /// Empty when there is no Postgres to compare with.
     stock: String,
+    /// Services that share a log in PostgreSQL, with their organization and token; empty when there are none.
+    shared: Vec<String>,
+    shared_organization: String,
+    shared_token: String,
     organization: String,
     token: String,
     /// Of a user who accepts; empty leaves accepts out.
@@ -75,6 +82,9 @@ pub async fn run(settings: &[&str]) -> Result<(), Box<dyn Error>> {
         session,
         ceiling: text("ceiling"),
         stock: text("stock"),
+        shared: text("shared").split(',').filter(|address| !address.is_empty()).map(str::to_owned).collect(),
+        shared_organization: text("shared_organization"),
+        shared_token: text("shared_token"),
         organization: text("organization"),
         token: text("token"),
         only: text("only"),
@@ -142,6 +152,7 @@ impl Place {
         let there = match what {
             What::Bare => !self.ceiling.is_empty(),
             What::PlainCreate => !self.stock.is_empty(),
+            What::SharedCreate => !self.shared.is_empty(),
             What::Accept => !self.session.is_empty(),
             What::Create | What::Get | What::List => true,
         };
@@ -149,16 +160,18 @@ impl Place {
     }
 
     async fn load(&self, what: What, connections: usize) -> Result<Load, Box<dyn Error>> {
-        let (address, expect, make) = match what {
-            What::Bare => (&self.ceiling, 200, always(request("GET", "/bare", "", ""))),
-            What::PlainCreate => (&self.stock, 201, plain()),
-            What::Create => (&self.ledger, 201, self.create()),
-            What::Get => (&self.ledger, 200, self.get().await?),
-            What::List => (&self.ledger, 200, always(request("GET", &self.invites(), &bearer(&self.token), ""))),
-            What::Accept => (&self.ledger, 200, self.accept().await?),
+        let one = |address: &String| vec![address.clone()];
+        let (addresses, expect, make) = match what {
+            What::Bare => (one(&self.ceiling), 200, always(request("GET", "/bare", "", ""))),
+            What::PlainCreate => (one(&self.stock), 201, plain()),
+            What::SharedCreate => (self.shared.clone(), 201, create(&self.shared_organization, &self.shared_token)),
+            What::Create => (one(&self.ledger), 201, self.create()),
+            What::Get => (one(&self.ledger), 200, self.get().await?),
+            What::List => (one(&self.ledger), 200, always(request("GET", &self.invites(), &bearer(&self.token), ""))),
+            What::Accept => (one(&self.ledger), 200, self.accept().await?),
         };
         let lasts = Duration::from_secs(self.seconds);
-        Ok(Load { address: address.clone(), connections, lasts, expect, make, keep: false })
+        Ok(Load { addresses, connections, lasts, expect, make, keep: false })
     }
 
     /// Runs a load and prints its line.
@@ -167,7 +180,7 @@ impl Place {
         let m: Measured = load.run(&self.numbers).await?;
         let took = before.zip(processor_time(&self.pid)).map(|(before, after)| after - before);
         let each = took
-            .filter(|_| load.address == self.ledger)
+            .filter(|_| load.addresses[0] == self.ledger)
             .map_or_else(String::new, |took| (took / (m.answers + m.others).max(1)).to_string());
         let ms = |d: Duration| d.as_secs_f64() * 1e3;
         let mut out = std::io::stdout();
@@ -181,18 +194,11 @@ impl Place {
     }
 
     fn invites(&self) -> String {
-        format!("/api/v2/organizations/{}/invites", self.organization)
+        invites(&self.organization)
     }
 
     fn create(&self) -> Make {
-        let path = self.invites();
-        let headers = format!("content-type: application/vnd.api+json\r\n{}", bearer(&self.token));
-        Arc::new(move |n| {
-            let body = format!(
-                "{{\"data\":{{\"type\":\"organization_invites\",\"attributes\":{{\"recipient_email\":\"n{n}@example.org\",\"invite_user_as\":\"member\"}}}}}}"
-            );
-            Some(request("POST", &path, &headers, &body))
-        })
+        create(&self.organization, &self.token)
     }
 
     /// Gets one invitation that is made for it.
@@ -224,8 +230,8 @@ impl Place {
     }
 
     fn load_creates(&self, keep: bool) -> Load {
-        let (address, lasts) = (self.ledger.clone(), Duration::from_secs(5));
-        Load { address, connections: 64, lasts, expect: 201, make: self.create(), keep }
+        let (addresses, lasts) = (vec![self.ledger.clone()], Duration::from_secs(5));
+        Load { addresses, connections: 64, lasts, expect: 201, make: self.create(), keep }
     }
 
     /// Creates until there are `fill` more, saying how fast on the way; then measures once
@@ -249,6 +255,21 @@ impl Place {
         writeln!(std::io::stdout(), "after {made} requests: resident memory {}", memory(&self.pid))?;
         Ok(())
     }
+}
+
+fn invites(organization: &str) -> String {
+    format!("/api/v2/organizations/{organization}/invites")
+}
+
+fn create(organization: &str, token: &str) -> Make {
+    let path = invites(organization);
+    let headers = format!("content-type: application/vnd.api+json\r\n{}", bearer(token));
+    Arc::new(move |n| {
+        let body = format!(
+            "{{\"data\":{{\"type\":\"organization_invites\",\"attributes\":{{\"recipient_email\":\"n{n}@example.org\",\"invite_user_as\":\"member\"}}}}}}"
+        );
+        Some(request("POST", &path, &headers, &body))
+    })
 }
 
 fn tell(text: &str) -> std::io::Result<()> {
