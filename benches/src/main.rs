@@ -1,10 +1,12 @@
 //! `bench ceiling LISTEN` serves one bare poem-openapi handler: what the HTTP
 //! layer alone can do. `bench run` measures servers that are already there,
-//! which `benches/run` starts, and prints a table.
+//! which `benches/run` starts, and prints a table. `bench scale` simulates several
+//! services on one PostgreSQL.
 
 mod ceiling;
 mod load;
 mod plan;
+mod scale;
 
 use std::error::Error;
 
@@ -14,6 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["ceiling", listen] => ceiling::serve(listen).await,
         ["run", settings @ ..] => plan::run(settings).await,
-        _ => Err("usage: bench ceiling LISTEN | bench run NAME=VALUE…; see benches/run".into()),
+        ["scale", settings @ ..] => scale::print(settings),
+        _ => Err("usage: bench ceiling LISTEN | bench run NAME=VALUE… | bench scale NAME=VALUE…; see benches/run and docs/scaling.md".into()),
     }
 }

@@ -131,6 +131,16 @@ impl Queue {
         Taken::Units
     }
 
+    /// Takes along what has come since, as far as it fits: while a writer waits for its turn
+    /// among others, more company comes than it would ever wait for.
+    pub(super) fn take_along(&self, batch: &mut Vec<Queued>) {
+        let mut bytes = batch.iter().map(|queued| queued.unit.bytes).sum();
+        let mut lanes = lock(&self.lanes);
+        lanes.fill(Lane::Background, BATCH_BACKGROUND, &mut bytes, batch);
+        lanes.fill(Lane::Caller, BATCH_UNITS, &mut bytes, batch);
+        lanes.last_batch = batch.len();
+    }
+
     /// Waits until there are so many units, nothing more will come, or the time is over.
     fn wait_for<'q>(&self, units: usize, wait: Option<Duration>, mut lanes: Guard<'q>) -> Guard<'q> {
         lanes.wake_at = Some(units);
@@ -243,6 +253,21 @@ mod tests {
         assert_eq!(take(&queue), 1);
         push(&queue, 1);
         assert_eq!((take(&queue), lock(&queue.lanes).wake_at), (1, None));
+    }
+
+    #[test]
+    fn what_came_during_the_wait_for_a_turn_is_taken_along_as_far_as_it_fits() {
+        let queue = Queue::default();
+        push(&queue, 2);
+        let mut batch = vec![];
+        assert_eq!(queue.take(None, &mut batch), Taken::Units);
+        push(&queue, BATCH_UNITS);
+        queue.take_along(&mut batch);
+        assert_eq!((batch.len(), queue.len()), (BATCH_UNITS, 2));
+        batch[0].unit.bytes = BATCH_BYTES;
+        batch.truncate(1);
+        queue.take_along(&mut batch);
+        assert_eq!((batch.len(), queue.len()), (1, 2), "a full batch grows no more");
     }
 
     #[test]

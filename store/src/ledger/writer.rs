@@ -106,6 +106,9 @@ impl Writer {
                 return no_turn == NoTurn::Later;
             }
         };
+        if writes && self.inner.log.shared().is_some() {
+            self.inner.queue.take_along(taken);
+        }
         let mut batch = Batch::after(self.head, std::mem::take(&mut self.text));
         let mut answers = Vec::with_capacity(taken.len());
         let mut ground = Ground {
