@@ -27,7 +27,7 @@ pub use folder::{
     BackupError, Cut, Ended, FolderLock, LockError, NO_TENANT, Progress, backup, restore, restore_until, rewrite_wal,
 };
 pub use ledger::{BackendOptions, Figures, KnownReceipt, Ledger, LedgerOptions, NowFn};
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
 pub use log::DatabaseUrl;
 pub use recorded::{Entry, Mark, Metadata, Recorded};
 pub use state::{Batch, State, StateError, StateOptions};

@@ -20,6 +20,8 @@ pub struct Figures {
     pub events: u64,
     /// Events that other nodes appended, and this one followed.
     pub followed: u64,
+    /// Batches for which another node was quicker; each was checked again.
+    pub overtaken: u64,
     /// Units refused, for whatever reason.
     pub refused: u64,
     /// Units turned away because the queue was full.
@@ -44,6 +46,7 @@ pub(super) struct Counts {
     pub units: AtomicU64,
     pub events: AtomicU64,
     pub followed: AtomicU64,
+    pub overtaken: AtomicU64,
     pub refused: AtomicU64,
     pub busy: AtomicU64,
     pub commit_us: AtomicU64,
@@ -69,6 +72,7 @@ impl Counts {
             units: self.units.load(Relaxed),
             events: self.events.load(Relaxed),
             followed: self.followed.load(Relaxed),
+            overtaken: self.overtaken.load(Relaxed),
             refused: self.refused.load(Relaxed),
             busy: self.busy.load(Relaxed),
             batches: BOUNDS.iter().copied().zip(self.batches.iter().map(|count| count.load(Relaxed))).collect(),

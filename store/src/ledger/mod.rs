@@ -72,6 +72,16 @@ pub enum BackendOptions {
         /// No other process may write to this log at the same time.
         alone: bool,
     },
+    /// One stream of a server that several nodes may share, and `index.db` in this node's own folder.
+    #[cfg(feature = "eventstore")]
+    EventStore {
+        url: crate::DatabaseUrl,
+        /// The stream's name; what belongs to the ledger as a whole stands in another one, `{stream}_origin`.
+        stream: String,
+        folder: PathBuf,
+        /// The process that opened this log alone before, if one still has it, ends at its next look at the log.
+        alone: bool,
+    },
 }
 
 /// What a ledger needs to open.
@@ -206,7 +216,8 @@ impl Ledger {
     /// answer comes after the commit. Dropping the future does not take the unit back.
     pub async fn submit(&self, unit: Unit) -> Result<Receipt, SubmitError> {
         let inner = self.inner();
-        let preparing = Preparing { vault: &inner.vault, claims: &inner.claims, secret: &inner.index.secret };
+        let preparing =
+            Preparing { log: &inner.log, vault: &inner.vault, claims: &inner.claims, secret: &inner.index.secret };
         let unit = preparing.prepare(unit)?;
         let (answer, told) = oneshot::channel();
         if let Err(refusal) = inner.queue.push(Queued { unit, answer }) {

@@ -13,7 +13,7 @@ use crate::{
     Append, Claim, ClaimChange, ClaimGuard, ClaimsOf, CommandId, Lane, NewEvent, SUBJECT_FAMILY, StreamId, SubmitError,
     Unit, Vault, Version, canonical,
     index::{ClaimKey, ClaimSecret},
-    log::subject_of,
+    log::{Backend, subject_of},
     vault::{Header, hex},
 };
 
@@ -28,7 +28,8 @@ const OVERHEAD: usize = 128;
 /// The metadata member that holds the command id, in hex.
 pub(crate) const COMMAND_ID: &str = "command_id";
 
-/// A unit as the writer wants it.
+/// A unit as the writer wants it. Cloned only where another node may be quicker.
+#[derive(Clone)]
 pub(super) struct Prepared {
     pub tenant: String,
     pub command_id: Option<CommandId>,
@@ -40,12 +41,14 @@ pub(super) struct Prepared {
     pub bytes: usize,
 }
 
+#[derive(Clone)]
 pub(super) struct PreparedAppend {
     pub stream: StreamId,
     pub expected: Version,
     pub events: Vec<PreparedEvent>,
 }
 
+#[derive(Clone)]
 pub(super) struct PreparedEvent {
     pub id: Uuid,
     pub kind: String,
@@ -58,6 +61,7 @@ pub(super) struct PreparedEvent {
 }
 
 /// A claim, its key, and the stream that must hold it still.
+#[derive(Clone)]
 pub(super) struct KeyedGuard {
     pub claim: Claim,
     pub key: ClaimKey,
@@ -72,6 +76,7 @@ struct OfUnit<'u> {
 }
 
 /// A claim change as the index knows it.
+#[derive(Clone)]
 pub(super) enum KeyedChange {
     Take { key: ClaimKey, claim: Claim },
     Release { family: &'static str },
@@ -79,6 +84,7 @@ pub(super) enum KeyedChange {
 
 /// What preparing needs.
 pub(super) struct Preparing<'a> {
+    pub log: &'a Backend,
     pub vault: &'a Vault,
     pub claims: &'a ClaimsOf,
     pub secret: &'a ClaimSecret,
@@ -117,6 +123,7 @@ impl Preparing<'_> {
         for (event, version) in events.into_iter().zip(expected + 1..) {
             let event = self.event(event, &stream, version, of)?;
             *bytes += event.payload_text.len() + event.metadata_text.len() + OVERHEAD;
+            *bytes += self.log.envelope_bytes(&stream, &event.metadata_text);
             if *bytes > UNIT_BYTES {
                 return Err(SubmitError::TooLarge);
             }

@@ -38,7 +38,7 @@ impl Writer {
             let begun = shared.begin(self.place());
             match self.met(begun)? {
                 Turn::Taken { now, news } => match self.fold(news) {
-                    Ok(()) => return Ok(now),
+                    Ok(()) => return Ok(now.unwrap_or_else(|| (inner.now)())),
                     Err(fault) => {
                         shared.let_go();
                         return Err(not_followed(&fault));

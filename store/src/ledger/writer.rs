@@ -19,6 +19,7 @@ use super::{
     Inner,
     batch::{Batch, Ground, Outcome, Staged},
     opening::recorded,
+    prepare::Prepared,
     queue::{Answer, BATCH_UNITS, BUSY, Queued, Taken},
     shared::NoTurn,
 };
@@ -42,12 +43,25 @@ pub(super) struct Writer {
     text: String,
 }
 
+/// How often a batch is checked and appended before everybody in it is told to come back: other nodes were
+/// quicker every time.
+const RACES: usize = 64;
+
 /// A batch that was not written, as far as anybody knows.
 struct Unwritten {
-    /// What everybody in it is told.
-    told: fn() -> SubmitError,
+    /// What everybody in it is told; none if another node was quicker.
+    told: Option<fn() -> SubmitError>,
     /// Whether there will be another one.
     goes_on: bool,
+}
+
+/// What became of a batch.
+enum Attempt {
+    Answered,
+    /// Another node was quicker, and nobody in it is answered yet.
+    Overtaken,
+    /// The log failed.
+    Failed,
 }
 
 /// Marks the ledger as failed unless the writer came to its end.
@@ -93,9 +107,21 @@ impl Writer {
 
     /// One batch, from check to answer. False: the log failed.
     fn process(&mut self, taken: &mut Vec<Queued>) -> bool {
+        for _ in 0..RACES {
+            match self.attempt(taken) {
+                Attempt::Answered => return true,
+                Attempt::Failed => return false,
+                Attempt::Overtaken => {}
+            }
+        }
+        answer_all(taken.drain(..).map(|queued| queued.answer), || BUSY);
+        true
+    }
+
+    fn attempt(&mut self, taken: &mut Vec<Queued>) -> Attempt {
         if !self.inner.index.wait_for_room() {
             answer_all(taken.drain(..).map(|queued| queued.answer), || BUSY);
-            return true;
+            return Attempt::Answered;
         }
         let writes = taken.iter().any(|queued| !queued.unit.appends.is_empty());
         let now = match self.lead(writes) {
@@ -103,12 +129,16 @@ impl Writer {
             Err(no_turn) => {
                 let refusal = || if no_turn == NoTurn::Later { BUSY } else { SubmitError::Stopped };
                 answer_all(taken.drain(..).map(|queued| queued.answer), refusal);
-                return no_turn == NoTurn::Later;
+                return if no_turn == NoTurn::Later { Attempt::Answered } else { Attempt::Failed };
             }
         };
-        if writes && self.inner.log.shared().is_some() {
+        let races = self.inner.log.has_races();
+        // Without a lock, what came after the look at the log would be checked against what may be past.
+        if writes && !races && self.inner.log.shared().is_some() {
             self.inner.queue.take_along(taken);
         }
+        let again: Vec<Prepared> =
+            if races { taken.iter().map(|queued| queued.unit.clone()).collect() } else { Vec::new() };
         let mut batch = Batch::after(self.head, std::mem::take(&mut self.text));
         let mut answers = Vec::with_capacity(taken.len());
         let mut ground = Ground {
@@ -129,14 +159,19 @@ impl Writer {
                 shared.let_go();
             }
             self.answer(answers);
-            return true;
+            return Attempt::Answered;
         }
         let begun = Instant::now();
         let (rows, clear): (Vec<Row>, Vec<_>) =
             batch.staged.into_iter().map(|Staged { row, clear }| (row, clear)).unzip();
         if let Err(Unwritten { told, goes_on }) = self.write(&rows) {
-            answer_all(answers.into_iter().map(|(answer, _)| answer), told);
-            return goes_on;
+            let waiting = answers.into_iter().map(|(answer, _)| answer);
+            let Some(told) = told else {
+                taken.extend(again.into_iter().zip(waiting).map(|(unit, answer)| Queued { unit, answer }));
+                return Attempt::Overtaken;
+            };
+            answer_all(waiting, told);
+            return if goes_on { Attempt::Answered } else { Attempt::Failed };
         }
         let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let landed = answers.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Landed(_))).count() as u64;
@@ -147,16 +182,20 @@ impl Writer {
         self.inner.index.commit(batch.layer);
         self.publish(rows, clear);
         self.answer(answers);
-        true
+        Attempt::Answered
     }
 
     /// The commit point.
     fn write(&self, rows: &[Row]) -> Result<(), Unwritten> {
-        let unwritten = |told, goes_on| Err(Unwritten { told, goes_on });
+        let unwritten = |told, goes_on| Err(Unwritten { told: Some(told), goes_on });
         match self.inner.log.append(rows) {
             Ok(()) => Ok(()),
             Err(AppendFault::Full) => unwritten(|| SubmitError::DiskFull, true),
             Err(AppendFault::Busy) => unwritten(|| BUSY, true),
+            Err(AppendFault::Overtaken) => {
+                self.inner.counts.overtaken.fetch_add(1, Relaxed);
+                Err(Unwritten { told: None, goes_on: true })
+            }
             Err(AppendFault::Unknown(fault)) => {
                 tracing::error!(error = &*fault, "the log failed at a commit");
                 self.inner.fail();

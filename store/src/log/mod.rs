@@ -5,23 +5,31 @@
 //! shared with other nodes: then every batch takes a turn, and begins with what
 //! the others have appended since.
 
+#[cfg(feature = "eventstore")]
+mod eventstore;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod row;
 pub(crate) mod sqlite;
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
+mod url;
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
+mod waiting;
 
 use std::path::Path;
 
+#[cfg(feature = "eventstore")]
+pub(crate) use eventstore::EventStoreLog;
 pub(crate) use memory::MemoryLog;
-#[cfg(feature = "postgres")]
-pub use postgres::DatabaseUrl;
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::PostgresLog;
 pub(crate) use row::{Origin, Row, subject_of};
 pub(crate) use sqlite::SqliteLog;
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
+pub use url::DatabaseUrl;
 
-use crate::{OpenError, Position, ReadError, ledger::BackendOptions};
+use crate::{OpenError, Position, ReadError, StreamId, ledger::BackendOptions};
 
 /// What a backend's own library said.
 pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -39,8 +47,14 @@ pub(crate) enum AppendFault {
     /// It may be there or not, and nothing more can be appended by this process.
     Unknown(Fault),
     /// It may be there or not. The log goes on, and the next turn tells.
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a server can be out of reach"))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "eventstore")),
+        expect(dead_code, reason = "only a server can be out of reach")
+    )]
     Unsettled(Fault),
+    /// Another node was quicker: nothing of it is there, nor ever will be. To be checked again after the news.
+    #[cfg_attr(not(feature = "eventstore"), expect(dead_code, reason = "only a log without a lock has races"))]
+    Overtaken,
 }
 
 /// A log that other nodes append to as well. Only the writer thread asks.
@@ -55,12 +69,15 @@ pub(crate) trait Shared {
     fn let_go(&self);
 }
 
-/// Nobody else appends while a node has its turn.
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "every log is this process's own"))]
+/// The log's end, as it is and stays while a node has its turn. A log without a lock says `Overtaken` if it did not stay.
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "eventstore")),
+    expect(dead_code, reason = "every log is this process's own")
+)]
 pub(crate) enum Turn {
     Taken {
-        /// The log's own clock, µs.
-        now: i64,
+        /// The log's own clock, µs, if it has one.
+        now: Option<i64>,
         /// What others have appended since the place the node stood at.
         news: Vec<Row>,
     },
@@ -70,7 +87,10 @@ pub(crate) enum Turn {
 
 /// Why there is no turn and no news.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "every log is this process's own"))]
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "eventstore")),
+    expect(dead_code, reason = "every log is this process's own")
+)]
 pub(crate) enum TurnFault {
     /// The log cannot be asked now. Nothing happened.
     Unreachable(Fault),
@@ -84,6 +104,8 @@ pub(crate) enum Backend {
     Sqlite(Box<SqliteLog>),
     #[cfg(feature = "postgres")]
     Postgres(Box<PostgresLog>),
+    #[cfg(feature = "eventstore")]
+    EventStore(Box<EventStoreLog>),
 }
 
 impl Backend {
@@ -93,6 +115,10 @@ impl Backend {
             BackendOptions::Sqlite { folder } => Backend::Sqlite(Box::new(SqliteLog::open(folder)?)),
             #[cfg(feature = "postgres")]
             BackendOptions::Postgres { url, alone, .. } => Backend::Postgres(Box::new(PostgresLog::open(url, *alone)?)),
+            #[cfg(feature = "eventstore")]
+            BackendOptions::EventStore { url, stream, alone, .. } => {
+                Backend::EventStore(Box::new(EventStoreLog::open(url, stream, *alone)?))
+            }
         })
     }
 
@@ -102,6 +128,8 @@ impl Backend {
             Backend::Sqlite(log) => log.origin(),
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => log.origin(),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(log) => log.origin(),
         }
     }
 
@@ -114,6 +142,8 @@ impl Backend {
             }
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => log.fits_keys(mark),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(log) => log.fits_keys(mark),
         }
     }
 
@@ -122,6 +152,8 @@ impl Backend {
             Backend::Memory(_) | Backend::Sqlite(_) => None,
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => Some(log.server()),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(log) => Some(log.server()),
         }
     }
 
@@ -131,6 +163,34 @@ impl Backend {
             Backend::Memory(_) | Backend::Sqlite(_) => None,
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => Some(&**log),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(log) => Some(&**log),
+        }
+    }
+
+    /// Whether another node may append between a batch's check and its append.
+    pub(crate) fn has_races(&self) -> bool {
+        match self {
+            Backend::Memory(_) | Backend::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => false,
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(_) => true,
+        }
+    }
+
+    /// Bytes that an event takes on its way to the log besides its payload and metadata.
+    pub(crate) fn envelope_bytes(&self, stream: &StreamId, metadata: &str) -> usize {
+        match self {
+            Backend::Memory(_) | Backend::Sqlite(_) => {
+                let _ = (stream, metadata);
+                0
+            }
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(_) => 0,
+            // A server takes appends up to a limit.
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(_) => eventstore::envelope_bytes(stream, metadata),
         }
     }
 
@@ -144,6 +204,8 @@ impl Backend {
             Backend::Sqlite(log) => log.append(rows).map_err(AppendFault::of),
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => log.append(rows),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(log) => log.append(rows),
         }
     }
 
@@ -154,6 +216,8 @@ impl Backend {
             Backend::Sqlite(log) => log.after(after, limit),
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => log.after(after, limit),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(log) => log.after(after, limit),
         }
     }
 
@@ -164,6 +228,8 @@ impl Backend {
             Backend::Sqlite(log) => log.before(before, limit),
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => log.before(before, limit),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(log) => log.before(before, limit),
         }
     }
 
@@ -174,6 +240,8 @@ impl Backend {
             Backend::Sqlite(log) => log.at(positions),
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => log.at(positions),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(log) => log.at(positions),
         }
     }
 
@@ -184,6 +252,8 @@ impl Backend {
             Backend::Sqlite(log) => log.checkpoint_beside(),
             #[cfg(feature = "postgres")]
             Backend::Postgres(_) => Ok(0),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(_) => Ok(0),
         }
     }
 
@@ -194,6 +264,8 @@ impl Backend {
             Backend::Sqlite(log) => log.checkpoint_between(),
             #[cfg(feature = "postgres")]
             Backend::Postgres(_) => Ok(0),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(_) => Ok(0),
         }
     }
 
@@ -204,6 +276,8 @@ impl Backend {
             Backend::Sqlite(log) => log.checkpoint_last(),
             #[cfg(feature = "postgres")]
             Backend::Postgres(_) => Ok(()),
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(_) => Ok(()),
         }
     }
 }
@@ -215,5 +289,7 @@ pub(crate) fn folder_of(options: &BackendOptions) -> Option<&Path> {
         BackendOptions::Sqlite { folder } => Some(folder),
         #[cfg(feature = "postgres")]
         BackendOptions::Postgres { folder, .. } => Some(folder),
+        #[cfg(feature = "eventstore")]
+        BackendOptions::EventStore { folder, .. } => Some(folder),
     }
 }

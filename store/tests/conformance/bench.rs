@@ -27,6 +27,8 @@ pub enum Kind {
     Sqlite,
     #[cfg(feature = "postgres")]
     Postgres,
+    #[cfg(feature = "eventstore")]
+    EventStore,
 }
 
 #[cfg(feature = "postgres")]
@@ -35,16 +37,23 @@ pub use crate::postgres::cluster::Database;
 #[cfg(not(feature = "postgres"))]
 pub enum Database {}
 
+#[cfg(feature = "eventstore")]
+pub use crate::eventstore::Place;
+/// There is none.
+#[cfg(not(feature = "eventstore"))]
+pub enum Place {}
+
 pub struct Bench {
     pub kind: Kind,
     pub folder: TempDir,
     /// Where the log lies, unless in the folder.
     pub database: Option<Database>,
+    pub place: Option<Place>,
     pub vault: Vault,
     pub ledger: Ledger,
     clock: Arc<AtomicI64>,
     /// Those of other nodes.
-    #[cfg(feature = "postgres")]
+    #[cfg(any(feature = "postgres", feature = "eventstore"))]
     folders: std::sync::Mutex<Vec<TempDir>>,
 }
 
@@ -54,6 +63,8 @@ impl Bench {
             Kind::Memory | Kind::Sqlite => Closed { kind, ..Closed::in_folder(tempfile::tempdir().unwrap()) }.open(),
             #[cfg(feature = "postgres")]
             Kind::Postgres => Bench::postgres(crate::postgres::cluster::Cluster::shared()),
+            #[cfg(feature = "eventstore")]
+            Kind::EventStore => Bench::eventstore(Place::shared()),
         }
     }
 
@@ -70,9 +81,9 @@ impl Bench {
     pub async fn close(self) -> Closed {
         self.ledger.close().await;
         self.vault.close().await;
-        let Bench { kind, folder, database, vault, ledger, clock, .. } = self;
+        let Bench { kind, folder, database, place, vault, ledger, clock, .. } = self;
         drop((ledger, vault));
-        Closed { kind, folder, database, clock }
+        Closed { kind, folder, database, place, clock }
     }
 
     pub async fn submit(&self, unit: Unit) -> Result<Receipt, SubmitError> {
@@ -90,30 +101,32 @@ pub struct Closed {
     pub kind: Kind,
     pub folder: TempDir,
     pub database: Option<Database>,
+    pub place: Option<Place>,
     pub clock: Arc<AtomicI64>,
 }
 
 impl Closed {
     /// Files that came here by other ways.
     pub fn in_folder(folder: TempDir) -> Closed {
-        Closed { kind: Kind::Sqlite, folder, database: None, clock: Arc::new(AtomicI64::new(START)) }
+        Closed { kind: Kind::Sqlite, folder, database: None, place: None, clock: Arc::new(AtomicI64::new(START)) }
     }
 
     pub fn try_open(self) -> Result<Bench, Box<(Closed, OpenError)>> {
         let vault = open_vault(self.kind, &self.folder);
         match Ledger::open(self.options(self.folder.path(), &vault)) {
             Ok(ledger) => {
-                let Closed { kind, folder, database, clock } = self;
-                #[cfg(feature = "postgres")]
+                let Closed { kind, folder, database, place, clock } = self;
+                #[cfg(any(feature = "postgres", feature = "eventstore"))]
                 let folders = std::sync::Mutex::default();
                 Ok(Bench {
                     kind,
                     folder,
                     database,
+                    place,
                     vault,
                     ledger,
                     clock,
-                    #[cfg(feature = "postgres")]
+                    #[cfg(any(feature = "postgres", feature = "eventstore"))]
                     folders,
                 })
             }
@@ -127,6 +140,8 @@ impl Closed {
             Kind::Sqlite => BackendOptions::Sqlite { folder: folder.to_owned() },
             #[cfg(feature = "postgres")]
             Kind::Postgres => postgres(self.database.as_ref(), folder),
+            #[cfg(feature = "eventstore")]
+            Kind::EventStore => eventstore(self.place.as_ref(), folder),
         };
         options(backend, vault, &self.clock)
     }
@@ -142,6 +157,8 @@ fn open_vault(kind: Kind, folder: &TempDir) -> Vault {
         Kind::Sqlite => VaultOptions::Sqlite { path: folder.path().join("keys.db") },
         #[cfg(feature = "postgres")]
         Kind::Postgres => VaultOptions::Sqlite { path: folder.path().join("keys.db") },
+        #[cfg(feature = "eventstore")]
+        Kind::EventStore => VaultOptions::Sqlite { path: folder.path().join("keys.db") },
     })
     .unwrap()
 }
@@ -158,14 +175,20 @@ fn postgres(database: Option<&Database>, folder: &Path) -> BackendOptions {
     BackendOptions::Postgres { url, folder: folder.to_owned(), alone: false }
 }
 
+#[cfg(feature = "eventstore")]
+fn eventstore(place: Option<&Place>, folder: &Path) -> BackendOptions {
+    let Place { url, stream, .. } = place.unwrap().clone();
+    BackendOptions::EventStore { url: store::DatabaseUrl::new(url), stream, folder: folder.to_owned(), alone: false }
+}
+
 /// A node that goes away and comes back.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
 pub struct Node {
     pub folder: TempDir,
     pub ledger: Ledger,
 }
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
 impl Node {
     /// Ends it, and leaves what it has on disk.
     pub async fn close(self) -> TempDir {
@@ -183,7 +206,19 @@ impl Bench {
         bench.database.iter().for_each(stand_still);
         bench
     }
+}
 
+#[cfg(feature = "eventstore")]
+impl Bench {
+    /// In that stream.
+    pub fn eventstore(place: Place) -> Bench {
+        let files = Closed::in_folder(tempfile::tempdir().unwrap());
+        Closed { kind: Kind::EventStore, place: Some(place), ..files }.open()
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
+impl Bench {
     /// So many nodes on this bench's log, the bench's own among them.
     pub fn nodes(&self, count: usize) -> Vec<Ledger> {
         let mut nodes = vec![self.ledger.clone()];
@@ -203,7 +238,13 @@ impl Bench {
     }
 
     pub fn node_with(&self, folder: TempDir, claims: ClaimsOf) -> Node {
-        let backend = postgres(self.database.as_ref(), folder.path());
+        let backend = match self.kind {
+            #[cfg(feature = "postgres")]
+            Kind::Postgres => postgres(self.database.as_ref(), folder.path()),
+            #[cfg(feature = "eventstore")]
+            Kind::EventStore => eventstore(self.place.as_ref(), folder.path()),
+            Kind::Memory | Kind::Sqlite => panic!("a log of one node"),
+        };
         let options = LedgerOptions { claims, ..options(backend, &self.vault, &self.clock) };
         Node { folder, ledger: Ledger::open(options).unwrap() }
     }

@@ -30,6 +30,8 @@ macro_rules! shared_stories {
     ($($story:ident),+ $(,)?) => {
         #[cfg(feature = "postgres")]
         stories_for!(postgres, Postgres, $($story),+);
+        #[cfg(feature = "eventstore")]
+        stories_for!(eventstore, EventStore, $($story),+);
     };
 }
 
@@ -47,8 +49,10 @@ macro_rules! stories_for {
 mod bench;
 mod claims;
 mod durable;
+#[cfg(feature = "eventstore")]
+mod eventstore;
 mod model;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
 mod nodes;
 mod numbers;
 mod order;
@@ -57,4 +61,6 @@ mod postgres;
 mod receipts;
 mod restoring;
 mod sealing;
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
+mod told;
 mod units;

@@ -206,3 +206,14 @@ proptest! {
         run(Kind::Postgres, steps);
     }
 }
+
+#[cfg(feature = "eventstore")]
+proptest! {
+    // Each case is a few hundred questions to the server.
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn eventstore_answers_like_the_model(steps in steps()) {
+        run(Kind::EventStore, steps);
+    }
+}

@@ -9,7 +9,6 @@
 mod read;
 mod schema;
 mod turn;
-mod waiting;
 
 use std::{
     sync::Mutex,
@@ -22,9 +21,8 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Fault, Origin};
+use super::{DatabaseUrl, Fault, Origin, waiting::Waiting};
 use crate::{OpenError, vault::hex};
-use waiting::Waiting;
 
 /// How long a connection may take to be made.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
@@ -49,27 +47,11 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// What a node says when it has appended: who it is.
 const CHANNEL: &str = "ledger";
 
-/// Where a database is and who asks, as `postgres://user:password@host:port/name`.
-#[derive(Clone)]
-pub struct DatabaseUrl(String);
-
-impl DatabaseUrl {
-    pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-
-    fn options(&self) -> Result<PgConnectOptions, OpenError> {
-        let options: PgConnectOptions = self.0.parse().map_err(|fault: sqlx::Error| OpenError::Server(fault.into()))?;
-        // Statements say nothing that the ledger does not say itself.
-        Ok(options.application_name("invitation-ledger").disable_statement_logging())
-    }
-}
-
-impl std::fmt::Debug for DatabaseUrl {
-    /// Nothing of it: there is a password inside.
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("DatabaseUrl")
-    }
+/// Statements say nothing that the ledger does not say itself.
+fn connect_options(url: &DatabaseUrl) -> Result<PgConnectOptions, OpenError> {
+    let options: PgConnectOptions =
+        url.reveal().parse().map_err(|fault: sqlx::Error| OpenError::Server(fault.into()))?;
+    Ok(options.application_name("invitation-ledger").disable_statement_logging())
 }
 
 pub(crate) struct PostgresLog {
@@ -89,8 +71,8 @@ pub(crate) struct PostgresLog {
 impl PostgresLog {
     /// Connects, makes or migrates the schema, and refuses what a ledger cannot rest on.
     pub(crate) fn open(url: &DatabaseUrl, alone: bool) -> Result<Self, OpenError> {
-        let options = url.options()?;
-        let waiting = Waiting::start()?;
+        let options = connect_options(url)?;
+        let waiting = Waiting::start("postgres")?;
         let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(READER_WITHIN);
         let (origin, server, writer, readers) = waiting.apart(OPEN_WITHIN, async || {
             let (origin, mut writer) = schema::prepare(&options).await?;

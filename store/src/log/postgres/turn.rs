@@ -194,7 +194,7 @@ impl PostgresLog {
         let told = within(ANSWER_WITHIN, all(on, &lock_head)).await.map_err(TurnFault::Unreachable)?;
         let [head, clock] = told.as_slice() else { return Err(TurnFault::Diverged("it has no head")) };
         let (position, leaf) = place(head).map_err(|fault| TurnFault::Unreachable(fault.into()))?;
-        let now = clock.try_get(0).map_err(|fault| TurnFault::Unreachable(fault.into()))?;
+        let now = Some(clock.try_get(0)).transpose().map_err(|fault| TurnFault::Unreachable(fault.into()))?;
         if (position, leaf) == since {
             return Ok(Turn::Taken { now, news: Vec::new() });
         }

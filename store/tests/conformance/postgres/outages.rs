@@ -1,27 +1,21 @@
 //! The server goes away, or a session of it: what was acknowledged is there, what was
 //! refused is not, and the ledger goes on by itself.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-        mpsc,
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    mpsc,
 };
 
 use serde_json::json;
 use sqlx::{Connection, Executor, PgConnection};
-use store::{ClaimsOf, Ledger, Receipt, StreamId, SubmitError, Unit};
+use store::{ClaimsOf, Ledger, SubmitError, Unit};
 
 use crate::{
     bench::{Bench, Database, claim, command, create, stream, unit},
     postgres::cluster::Cluster,
+    told::{RETRY_AFTER, Told, write},
 };
-
-/// What a writer that was turned away waits.
-const RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// The session that a node's writer has; it is waiting for what is asked for here.
 fn writer_at(database: &Database, waits_for: &str) -> String {
@@ -33,68 +27,6 @@ fn writer_at(database: &Database, waits_for: &str) -> String {
             return found;
         }
     }
-}
-
-/// What became of units, by stream: acknowledged, refused, or nobody knows.
-#[derive(Default)]
-struct Told {
-    landed: BTreeMap<StreamId, Receipt>,
-    refused: BTreeSet<StreamId>,
-    unknown: BTreeSet<StreamId>,
-}
-
-impl Told {
-    fn note(&mut self, stream: StreamId, answer: Result<Receipt, SubmitError>) {
-        match answer {
-            Ok(receipt) => assert!(self.landed.insert(stream, receipt).is_none()),
-            Err(SubmitError::Busy { .. }) => assert!(self.refused.insert(stream)),
-            Err(SubmitError::Unknown) => assert!(self.unknown.insert(stream)),
-            Err(other) => panic!("{stream}: {other:?}"),
-        }
-    }
-
-    fn merge(&mut self, other: Told) {
-        self.landed.extend(other.landed);
-        self.refused.extend(other.refused);
-        self.unknown.extend(other.unknown);
-    }
-
-    /// Compares with the log itself.
-    fn check(&self, ledger: &Ledger) {
-        let log = ledger.read_log(0, usize::MAX).unwrap();
-        let mut found: BTreeMap<StreamId, u64> = BTreeMap::new();
-        for event in &log {
-            assert!(found.insert(event.stream.clone(), event.position).is_none(), "{} is there twice", event.stream);
-        }
-        for (stream, receipt) in &self.landed {
-            assert_eq!(found.remove(stream), Some(receipt.last), "{stream} was acknowledged");
-        }
-        for stream in &self.refused {
-            assert!(!found.contains_key(stream), "{stream} was refused");
-        }
-        found.retain(|stream, _| !self.unknown.contains(stream));
-        assert_eq!(found, BTreeMap::new(), "nobody was told of these");
-        ledger.examine(&mut |_| {}).unwrap();
-    }
-}
-
-/// Writes one unit after the other until it is told to stop.
-async fn write(ledger: Ledger, writer: u128, stop: Arc<AtomicBool>, landed: Arc<AtomicU64>) -> Told {
-    let mut told = Told::default();
-    for round in 0.. {
-        if stop.load(Relaxed) {
-            break;
-        }
-        let stream = stream(writer * 1_000_000 + round);
-        let answer = ledger.submit(unit([(stream.clone(), 0, json!({}))])).await;
-        landed.fetch_add(u64::from(answer.is_ok()), Relaxed);
-        if answer.is_err() {
-            // As a client does that was asked to come back later, only sooner.
-            tokio::time::sleep(RETRY_AFTER).await;
-        }
-        told.note(stream, answer);
-    }
-    told
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

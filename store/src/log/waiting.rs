@@ -10,28 +10,35 @@ use std::{future::Future, sync::mpsc, time::Duration};
 
 use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
-use super::super::Fault;
+use super::Fault;
 use crate::OpenError;
 
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     /// None only while it is dropped.
     runtime: Option<Runtime>,
     handle: Handle,
 }
 
 impl Waiting {
-    pub(super) fn start() -> Result<Self, OpenError> {
+    /// `name` is that of its thread.
+    pub(crate) fn start(name: &str) -> Result<Self, OpenError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
-            .thread_name("postgres")
+            .thread_name(name)
             .enable_all()
             .build()
             .map_err(OpenError::Thread)?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 
+    /// What lives on as long as this does runs there.
+    #[cfg(feature = "eventstore")]
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Runs to the end on the runtime's own thread, and waits, wherever the caller is.
-    pub(super) fn run<T: Send + 'static>(&self, asking: impl Future<Output = T> + Send + 'static) -> Result<T, Fault> {
+    pub(crate) fn run<T: Send + 'static>(&self, asking: impl Future<Output = T> + Send + 'static) -> Result<T, Fault> {
         let (tell, told) = mpsc::sync_channel(1);
         self.handle.spawn(async move {
             // Who no longer waits does not hear it.
@@ -45,14 +52,14 @@ impl Waiting {
     }
 
     /// Runs on a plain thread of its own, and waits: for what is done once, and borrows.
-    pub(super) fn apart<T: Send>(
+    pub(crate) fn apart<T: Send>(
         &self,
         within: Duration,
         asking: impl AsyncFnOnce() -> Result<T, OpenError> + Send,
     ) -> Result<T, OpenError> {
         let died = || OpenError::Thread(std::io::Error::other("it panicked"));
         std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().name("postgres-open".into());
+            let thread = std::thread::Builder::new().name("open".into());
             let answer = async || tokio::time::timeout(within, asking()).await;
             let asked = thread.spawn_scoped(scope, || self.handle.block_on(answer())).map_err(OpenError::Thread)?;
             let in_time = asked.join().map(|answer| answer.unwrap_or_else(|late| Err(OpenError::Server(late.into()))));
@@ -61,11 +68,13 @@ impl Waiting {
     }
 
     /// Runs on the calling thread, which must be a plain one: the writer's.
-    pub(super) fn on_this_thread<T>(&self, asking: impl Future<Output = T>) -> T {
+    #[cfg(feature = "postgres")]
+    pub(crate) fn on_this_thread<T>(&self, asking: impl Future<Output = T>) -> T {
         self.handle.block_on(asking)
     }
 
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    #[cfg(feature = "postgres")]
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(task);
     }
 }

@@ -1,0 +1,154 @@
+//! What belongs to the ledger as a whole: which one it is, which keys are its own, and
+//! which service has it. It stands in a stream beside the log's, so that the first event
+//! of that one has position 1.
+
+use eventstore::{EventData, ExpectedRevision, RecordedEvent};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    super::{Fault, Origin},
+    OLDEST_SERVER,
+    link::{Link, NotAppended, NotRead, Page},
+    unfit, wire,
+};
+use crate::{OpenError, Position, vault::hex};
+
+/// How the ledger writes events; raised when an older program could not read them.
+const FORMAT: u32 = 1;
+/// The first events: one for the ledger, one for its keys. One for every service that has taken it follows.
+const MOST: usize = 2;
+/// How often a start begins anew because another one was quicker.
+const RACES: usize = 5;
+/// Settings of a stream under which the server forgets events.
+const FORGETTING: [&str; 3] = ["$maxAge", "$maxCount", "$tb"];
+
+#[derive(Serialize, Deserialize)]
+struct LedgerBegun {
+    format: u32,
+    ledger_id: Uuid,
+    /// (first position, epoch), ascending.
+    epochs: Vec<(Position, u32)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeysNoted {
+    keys: String,
+}
+
+/// Refuses a server or a stream that a log cannot rest on; names the server.
+pub(super) async fn check_server(link: &Link, stream: &str) -> Result<String, OpenError> {
+    let (major, minor, patch) = link.version().await.map_err(OpenError::Server)?;
+    if (major, minor) < OLDEST_SERVER {
+        let (oldest, month) = OLDEST_SERVER;
+        let reason = format!("the server is EventStoreDB {major}.{minor}.{patch}");
+        return Err(unfit(reason, format!("upgrade it to {oldest}.{month} or newer")));
+    }
+    let settings = match link.read(&format!("$${stream}"), Page::FromEnd, 1).await {
+        Ok(found) => found.last().and_then(|event| event.as_json::<Value>().ok()).unwrap_or_default(),
+        Err(NotRead::NoStream) => Value::Null,
+        Err(NotRead::Unreachable(fault)) => return Err(OpenError::Server(fault)),
+    };
+    if let Some(name) = FORGETTING.iter().find(|name| settings.get(name).is_some_and(|set| !set.is_null())) {
+        let reason = format!("the stream {stream} has {name} set, so that its server forgets events");
+        return Err(unfit(reason, format!("remove {name} from the stream's metadata")));
+    }
+    Ok(format!("EventStoreDB {major}.{minor}.{patch}, stream {stream}"))
+}
+
+/// Which ledger it is; begun here if there is none.
+pub(super) async fn prepare(link: &Link, stream: &str) -> Result<Origin, OpenError> {
+    for _ in 0..RACES {
+        if let Some(begun) = noted(link, stream).await?.first() {
+            return origin_of(begun);
+        }
+        let ledger_id = match first_of(link, stream).await? {
+            None => Uuid::new_v4(),
+            // The log says so itself.
+            Some(first) => wire::ledger_of(&first).ok_or_else(|| foreign(stream))?,
+        };
+        let begun = LedgerBegun { format: FORMAT, ledger_id, epochs: vec![(1, 1)] };
+        note(link, stream, ExpectedRevision::NoStream, event("LedgerBegun", &begun)?).await?;
+    }
+    Err(OpenError::Server("other starts were quicker every time".into()))
+}
+
+/// Notes which keys belong to the ledger, if that is not noted yet, and compares.
+pub(super) async fn fits_keys(link: &Link, stream: &str, mark: &[u8; 32]) -> Result<(), OpenError> {
+    for _ in 0..RACES {
+        if let Some(noted) = noted(link, stream).await?.get(1) {
+            let KeysNoted { keys } = noted.as_json().map_err(|_| foreign(stream))?;
+            if keys == hex(mark) {
+                return Ok(());
+            }
+            let reason = "the keys of this folder are not those of the ledger on the server";
+            return Err(unfit(reason, "name the folder that has its keys.db, or restore that file"));
+        }
+        let keys = event("KeysNoted", &KeysNoted { keys: hex(mark) })?;
+        note(link, stream, ExpectedRevision::Exact(0), keys).await?;
+    }
+    Err(OpenError::Server("other starts were quicker every time".into()))
+}
+
+/// Writes down that this process has the ledger now, and nobody else.
+pub(super) async fn take(link: &Link, stream: &str) -> Result<Uuid, OpenError> {
+    let taken = Uuid::new_v4();
+    let began = event("ServiceBegan", &serde_json::json!({"process": std::process::id()}))?.id(taken);
+    note(link, stream, ExpectedRevision::Any, began).await?;
+    Ok(taken)
+}
+
+/// Whether no other process has taken the ledger since.
+pub(super) async fn is_ours(link: &Link, stream: &str, taken: Uuid) -> Result<bool, NotRead> {
+    Ok(link.read(&name(stream), Page::FromEnd, 1).await?.first().is_some_and(|last| last.id == taken))
+}
+
+async fn noted(link: &Link, stream: &str) -> Result<Vec<RecordedEvent>, OpenError> {
+    match link.read(&name(stream), Page::From(0), MOST).await {
+        Ok(found) => Ok(found),
+        Err(NotRead::NoStream) => Ok(Vec::new()),
+        Err(NotRead::Unreachable(fault)) => Err(OpenError::Server(fault)),
+    }
+}
+
+async fn first_of(link: &Link, stream: &str) -> Result<Option<RecordedEvent>, OpenError> {
+    match link.read(stream, Page::From(0), 1).await {
+        Ok(found) => Ok(found.into_iter().next()),
+        Err(NotRead::NoStream) => Ok(None),
+        Err(NotRead::Unreachable(fault)) => Err(OpenError::Server(fault)),
+    }
+}
+
+/// Whether it was written or another start was quicker, is read afterwards.
+async fn note(link: &Link, stream: &str, expected: ExpectedRevision, event: EventData) -> Result<(), OpenError> {
+    for _ in 0..RACES {
+        match link.append(&name(stream), expected, vec![event.clone()]).await {
+            Ok(_) | Err(NotAppended::WrongRevision) => return Ok(()),
+            Err(NotAppended::Elsewhere) => {}
+            Err(NotAppended::Refused(fault) | NotAppended::Unanswered(fault)) => return Err(OpenError::Server(fault)),
+        }
+    }
+    Err(OpenError::Server("no node leads".into()))
+}
+
+fn origin_of(begun: &RecordedEvent) -> Result<Origin, OpenError> {
+    let told: LedgerBegun = begun.as_json().map_err(|_| foreign(&begun.stream_id))?;
+    if told.format > FORMAT {
+        let reason = format!("the server has a ledger of format {}, this program knows up to {FORMAT}", told.format);
+        return Err(unfit(reason, "start the newer program"));
+    }
+    Ok(Origin::new(told.ledger_id, told.epochs))
+}
+
+fn event(kind: &str, told: &impl Serialize) -> Result<EventData, OpenError> {
+    EventData::json(kind, told).map_err(|fault| OpenError::Server(Fault::from(fault)))
+}
+
+fn name(stream: &str) -> String {
+    format!("{stream}_origin")
+}
+
+fn foreign(stream: &str) -> OpenError {
+    unfit(format!("the stream {stream} is another program's"), "name a stream of its own")
+}

@@ -1,0 +1,46 @@
+//! Which library speaks TLS.
+//!
+//! The client's background task makes its own one the process's default, and ends
+//! for good if there is a default already. So the first client of a process is made
+//! before anything else that speaks TLS, and nothing goes on until that has happened.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use rustls::crypto::CryptoProvider;
+
+use super::unfit;
+use crate::{OpenError, locks::lock};
+
+/// How long the first client may take.
+const INSTALLED_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// Makes a client; the first one of the process alone, and to the end of its installing.
+pub(super) fn with_provider<T>(make: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    static FIRST: Mutex<()> = Mutex::new(());
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    let _alone = lock(&FIRST);
+    if INSTALLED.load(SeqCst) {
+        return make();
+    }
+    if CryptoProvider::get_default().is_some() {
+        let fix = "open the log before anything that speaks TLS";
+        return Err(unfit("the process has another default for TLS than the client of EventStoreDB", fix));
+    }
+    let made = make()?;
+    let begun = Instant::now();
+    while CryptoProvider::get_default().is_none() {
+        if begun.elapsed() >= INSTALLED_WITHIN {
+            return Err(OpenError::Server("its client did not start".into()));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    INSTALLED.store(true, SeqCst);
+    Ok(made)
+}
