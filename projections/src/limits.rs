@@ -17,6 +17,13 @@ pub(crate) const TAKE: usize = 2_048;
 pub(crate) const READ_AHEAD_FROM: u64 = 8_192;
 /// Blocks of events read ahead and not folded yet.
 pub(crate) const READ_AHEAD: usize = 2;
+/// Blocks of one transaction while the log is read ahead: rows of one moment lie all over
+/// the indexes, and the more of them are written together, the fewer pages are written twice.
+pub(crate) const HURRIED_BLOCKS: usize = 8;
+/// Page cache of the writing connection meanwhile, KiB.
+pub(crate) const HURRIED_CACHE_KIB: u32 = 48 * 1_024;
+/// Pages in the write-ahead log meanwhile, before it is carried over.
+pub(crate) const HURRIED_CHECKPOINT_PAGES: u32 = 16_384;
 /// How long the projector lets the log grow before it folds what came, while nobody waits for it:
 /// a transaction costs as much as folding some dozens of events.
 pub(crate) const LINGER: Duration = Duration::from_millis(40);

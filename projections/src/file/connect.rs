@@ -73,6 +73,12 @@ pub(super) fn settle(connection: &Connection, place: &Place) -> Result<(), Views
     Ok(())
 }
 
+/// Sets how much the writing connection keeps in memory and in its write-ahead log.
+pub(super) fn make_room(connection: &Connection, cache_kib: u32, checkpoint_pages: u32) -> Result<(), ViewsError> {
+    let settings = format!("PRAGMA cache_size = -{cache_kib}; PRAGMA wal_autocheckpoint = {checkpoint_pages};");
+    Ok(connection.execute_batch(&settings)?)
+}
+
 fn pragma_value(connection: &Connection, pragma: &str) -> Result<String, ViewsError> {
     Ok(connection.query_row(&format!("PRAGMA {pragma}"), [], |row| {
         Ok(match row.get_ref(0)? {

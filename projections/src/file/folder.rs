@@ -1,9 +1,11 @@
 //! The writer: folds blocks of the log into rows, with progress, in one transaction.
 
+use super::connect;
 use crate::ViewsError;
 use crate::columns::signed;
 use crate::error::FoldError;
 use crate::fold::{Desk, View};
+use crate::limits::{CHECKPOINT_PAGES, HURRIED_BLOCKS, HURRIED_CACHE_KIB, HURRIED_CHECKPOINT_PAGES, WRITER_CACHE_KIB};
 use crate::locks::lock;
 use crate::ranks::Ranks;
 use crate::scopes::Scopes;
@@ -26,7 +28,12 @@ pub(crate) struct Folder {
     connection: Arc<Mutex<Connection>>,
     ranks: Ranks,
     scopes: Scopes,
+    /// What is committed.
     standings: Vec<Standing>,
+    /// What the open transaction has reached, and the blocks folded in it.
+    open: Option<(Vec<Standing>, usize)>,
+    /// Blocks of a transaction.
+    blocks: usize,
 }
 
 impl Folder {
@@ -55,7 +62,7 @@ impl Folder {
 
     fn around(connection: Connection, standings: Vec<Standing>) -> Self {
         let connection = Arc::new(Mutex::new(connection));
-        Self { connection, ranks: Ranks::default(), scopes: Scopes::default(), standings }
+        Self { connection, ranks: Ranks::default(), scopes: Scopes::default(), standings, open: None, blocks: 1 }
     }
 
     pub(super) fn connection(&self) -> Arc<Mutex<Connection>> {
@@ -69,7 +76,24 @@ impl Folder {
     /// The position behind which the log is to be read: the least that a view
     /// which still folds has reached. `None` if every view has stopped.
     pub(crate) fn after(&self) -> Option<Position> {
-        self.standings.iter().filter(|standing| standing.stopped.is_none()).map(|standing| standing.mark.position).min()
+        let reached = self.open.as_ref().map_or(&self.standings, |(reached, _)| reached);
+        reached.iter().filter(|standing| standing.stopped.is_none()).map(|standing| standing.mark.position).min()
+    }
+
+    /// Until [`Folder::rest`], several blocks are folded in one transaction, with room for the pages they touch.
+    pub(super) fn hurry(&mut self) -> Result<(), ViewsError> {
+        connect::make_room(&lock(&self.connection), HURRIED_CACHE_KIB, HURRIED_CHECKPOINT_PAGES)?;
+        self.blocks = HURRIED_BLOCKS;
+        Ok(())
+    }
+
+    /// Commits what is open, and takes no more room than usual.
+    pub(super) fn rest(&mut self) -> Result<(), ViewsError> {
+        self.blocks = 1;
+        self.commit()?;
+        let connection = lock(&self.connection);
+        connect::make_room(&connection, WRITER_CACHE_KIB, CHECKPOINT_PAGES)?;
+        Ok(connection.execute_batch("PRAGMA shrink_memory")?)
     }
 
     /// Takes over what is known of views that stopped, after the file was opened anew.
@@ -80,8 +104,8 @@ impl Folder {
         }
     }
 
-    /// Folds consecutive events. A view that meets one it cannot fold stops
-    /// before it, and what the others fold is kept.
+    /// Folds consecutive events, and commits unless it hurries. A view that meets one it
+    /// cannot fold stops before it, and what the others fold is kept.
     pub(crate) fn fold(&mut self, events: &[Arc<Recorded>]) -> Result<(), ViewsError> {
         let (Some(first), Some(after)) = (events.first(), self.after()) else { return Ok(()) };
         if first.position > after + 1 {
@@ -89,16 +113,19 @@ impl Folder {
         }
         let connection = self.connection.clone();
         let connection = lock(&connection);
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        let folded = self.fold_all(&connection, events);
-        match folded {
-            Ok(standings) => match connection.execute_batch("COMMIT") {
-                Ok(()) => {
-                    self.standings = standings;
-                    Ok(())
-                }
-                Err(fault) => self.undo(&connection, fault.into()),
-            },
+        let (reached, blocks) = match self.open.take() {
+            Some(open) => open,
+            None => {
+                connection.execute_batch("BEGIN IMMEDIATE")?;
+                (self.standings.clone(), 0)
+            }
+        };
+        match self.fold_all(&connection, reached, events) {
+            Ok(reached) => {
+                self.open = Some((reached, blocks + 1));
+                drop(connection);
+                if blocks + 1 < self.blocks { Ok(()) } else { self.commit() }
+            }
             Err((view, fault)) => {
                 if let FoldError::Row(what) = fault {
                     // Its rows are damaged; the others go on without it.
@@ -109,15 +136,28 @@ impl Folder {
         }
     }
 
+    fn commit(&mut self) -> Result<(), ViewsError> {
+        let Some((reached, _)) = self.open.take() else { return Ok(()) };
+        let connection = self.connection.clone();
+        let connection = lock(&connection);
+        match connection.execute_batch("COMMIT") {
+            Ok(()) => {
+                self.standings = reached;
+                Ok(())
+            }
+            Err(fault) => self.undo(&connection, fault.into()),
+        }
+    }
+
     fn fold_all(
         &mut self,
         connection: &Connection,
+        mut standings: Vec<Standing>,
         events: &[Arc<Recorded>],
     ) -> Result<Vec<Standing>, (View, FoldError)> {
         // Every view asks for it, of every event.
         let typed: Vec<(&str, &Recorded)> =
             events.iter().map(|event| (event.stream.aggregate_type(), &**event)).collect();
-        let mut standings = self.standings.clone();
         for standing in &mut standings {
             let view = standing.view;
             if standing.stopped.is_some() {

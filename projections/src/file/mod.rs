@@ -144,6 +144,23 @@ impl File {
         lock(&self.folder)
     }
 
+    /// Has many events folded at once until [`File::rest`]. Not in memory: who reads there
+    /// would see what is not committed.
+    pub(crate) fn hurry(&self) -> Result<(), ViewsError> {
+        match self.place {
+            Place::Memory => Ok(()),
+            Place::Disk(_) => self.folder().hurry(),
+        }
+    }
+
+    /// Commits what is folded, and goes on as usual.
+    pub(crate) fn rest(&self) -> Result<(), ViewsError> {
+        match self.place {
+            Place::Memory => Ok(()),
+            Place::Disk(_) => self.folder().rest(),
+        }
+    }
+
     /// A connection to read with: a free one if there is one.
     pub(crate) fn reader(&self) -> MutexGuard<'_, Connection> {
         if let Some(free) = self.readers.iter().find_map(|reader| reader.try_lock().ok()) {

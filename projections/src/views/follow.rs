@@ -4,6 +4,7 @@
 
 use super::Inner;
 use crate::ViewsError;
+use crate::file::File;
 use crate::limits::{LINGER, READ_AHEAD, READ_AHEAD_FROM, RETRY_PAUSE, TAKE};
 use crate::locks::read;
 use std::sync::Arc;
@@ -61,10 +62,17 @@ impl Inner {
         while !*self.stopping.borrow() {
             let Some(after) = self.after()? else { return Ok(()) };
             if self.ledger.head().saturating_sub(after) > READ_AHEAD_FROM {
-                ahead(&self.ledger, after, |block| {
+                self.with_file(File::hurry)?;
+                let folded = ahead(&self.ledger, after, |block| {
                     self.fold(block)?;
                     Ok(!*self.stopping.borrow())
+                });
+                let rested = self.with_file(File::rest);
+                self.with_file(|file| {
+                    self.publish(file.folder().standings());
+                    Ok(())
                 })?;
+                folded.and(rested)?;
                 continue;
             }
             let block = self.ledger.read_log(after, TAKE)?;
@@ -78,17 +86,21 @@ impl Inner {
         Ok(())
     }
 
+    fn with_file<T>(&self, what: impl FnOnce(&File) -> Result<T, ViewsError>) -> Result<T, ViewsError> {
+        what(read(&self.file).as_ref().ok_or(ViewsError::Closed)?)
+    }
+
     fn after(&self) -> Result<Option<Position>, ViewsError> {
-        let file = read(&self.file);
-        Ok(file.as_ref().ok_or(ViewsError::Closed)?.folder().after())
+        self.with_file(|file| Ok(file.folder().after()))
     }
 
     fn fold(&self, block: &[Arc<Recorded>]) -> Result<(), ViewsError> {
-        let file = read(&self.file);
-        let mut folder = file.as_ref().ok_or(ViewsError::Closed)?.folder();
-        let folded = folder.fold(block);
-        self.publish(folder.standings());
-        folded
+        self.with_file(|file| {
+            let mut folder = file.folder();
+            let folded = folder.fold(block);
+            self.publish(folder.standings());
+            folded
+        })
     }
 }
 

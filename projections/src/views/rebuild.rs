@@ -64,6 +64,7 @@ impl Inner {
     /// Folds until the head is close.
     fn fill(&self, rebuilt: &File, on_progress: &mut dyn FnMut(u64, u64)) -> Result<(), ViewsError> {
         let ledger = &self.ledger;
+        rebuilt.hurry()?;
         loop {
             if *self.stopping.borrow() {
                 return Err(ViewsError::Closed);
@@ -77,7 +78,7 @@ impl Inner {
                 Ok(!*self.stopping.borrow())
             })?;
         }
-        Ok(())
+        rebuilt.rest()
     }
 
     /// With nobody reading or folding: the last events, then the exchange.
