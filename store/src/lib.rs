@@ -16,6 +16,8 @@ mod ledger;
 mod locks;
 mod log;
 mod recorded;
+#[cfg(feature = "postgres")]
+mod server;
 mod sqlite;
 mod state;
 mod stream;
@@ -30,7 +32,7 @@ pub use ledger::{BackendOptions, Figures, KnownReceipt, Ledger, LedgerOptions, N
 #[cfg(any(feature = "postgres", feature = "eventstore"))]
 pub use log::DatabaseUrl;
 pub use recorded::{Entry, Mark, Metadata, Recorded};
-pub use state::{Batch, State, StateError, StateOptions};
+pub use state::{Batch, Lease, State, StateError, StateOptions, Tenure};
 pub use stream::StreamId;
 pub use unit::{
     Append, Claim, ClaimChange, ClaimGuard, ClaimsOf, CommandId, Lane, NewEvent, Receipt, SUBJECT_FAMILY,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ClaimChange, ClaimsOf, CommandId, Mark, OpenError, Position, ReadError, StreamId, Vault,
-    ledger::{COMMAND_ID, open_payload, subject_claim},
+    ledger::{COMMAND_ID, fetch_keys, open_payload, subject_claim},
     log::{Backend, Row},
 };
 
@@ -124,6 +124,7 @@ impl Following<'_> {
         let mut after = from;
         loop {
             let page = self.log.after(after, PAGE)?;
+            fetch_keys(self.vault, &page).map_err(ReadError::from)?;
             for row in &page {
                 match self.apply(&mut layer, &disk, row) {
                     Err(ReadError::KeyMissing { subject }) => {

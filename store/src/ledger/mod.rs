@@ -28,7 +28,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
@@ -44,6 +44,7 @@ use prepare::Preparing;
 pub(crate) use prepare::{COMMAND_ID, subject_claim};
 use queue::{Queue, Queued};
 pub use reads::KnownReceipt;
+pub(crate) use reads::fetch_keys;
 use sweep::Sweep;
 use tail::Tail;
 use writer::Writer;
@@ -53,6 +54,8 @@ pub type NowFn = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// How long a command's receipt is kept at least, µs.
 const RECEIPTS_FOR: i64 = 48 * 3_600 * 1_000_000;
+/// Stretches of what other nodes appended that a listener may be behind.
+const OTHERS_KEPT: usize = 1_024;
 /// Below so many free bytes callers' units are refused, unless the options say otherwise.
 const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -134,6 +137,8 @@ struct Inner {
     sweep: Sweep,
     counts: Counts,
     head: watch::Sender<Position>,
+    /// First and last of what other nodes have appended.
+    others: broadcast::Sender<(Position, Position)>,
     /// Position and leaf of the last event.
     mark: RwLock<(Position, [u8; 32])>,
     failed: watch::Sender<bool>,
@@ -181,6 +186,7 @@ impl Ledger {
             sweep: Sweep::default(),
             counts: Counts::default(),
             head: watch::Sender::new(position),
+            others: broadcast::Sender::new(OTHERS_KEPT),
             mark: RwLock::new((position, leaf)),
             failed: watch::Sender::new(false),
             closing: AtomicBool::new(false),
@@ -198,6 +204,12 @@ impl Ledger {
                 }
             }));
         }
+        let held_in_clear = Arc::downgrade(&inner);
+        inner.vault.when_forgotten(Box::new(move || {
+            if let Some(inner) = held_in_clear.upgrade() {
+                inner.tail.clear();
+            }
+        }));
         let threads = Threads::start(&inner, position, at)?;
         Ok(Ledger { handle: Arc::new(Handle { inner, threads: Mutex::new(Some(threads)) }) })
     }
@@ -233,6 +245,11 @@ impl Ledger {
     /// The database server the log lies in, and its version; none if it lies in the folder.
     pub fn server(&self) -> Option<&str> {
         self.inner().log.server()
+    }
+
+    /// Whether other nodes may append to this log.
+    pub fn is_shared(&self) -> bool {
+        self.inner().log.is_shared()
     }
 
     /// Whether that server answers: as long as it does not, units are turned away.

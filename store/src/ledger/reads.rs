@@ -1,20 +1,22 @@
 //! Reading: from memory where recent, else from the log.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 use super::{Inner, Ledger, open_row};
 use crate::{
     Claim, ClaimGuard, CommandId, Entry, KeyCount, Mark, OpenError, Position, ReadError, Receipt, Recorded, StreamId,
-    Vault, Version,
+    Vault, VaultError, Version,
     index::ClaimKey,
     log::{Backend, Row, subject_of},
 };
 
 /// Rows read at once while walking the whole log.
 const PAGE: usize = 1_024;
+/// How long a node that is behind is waited for.
+const ARRIVE_WITHIN: Duration = Duration::from_secs(2);
 /// Events at the end of the log whose keys are looked for at every start.
 const RECENT: usize = 64;
 
@@ -62,7 +64,9 @@ impl Ledger {
         let cold: Vec<Position> =
             positions.iter().zip(&found).filter(|(_, event)| event.is_none()).map(|(position, _)| *position).collect();
         if !cold.is_empty() {
-            let mut rows = inner.log.at(&cold)?.into_iter();
+            let rows = inner.log.at(&cold)?;
+            fetch_keys(&inner.vault, &rows)?;
+            let mut rows = rows.into_iter();
             for (event, position) in found.iter_mut().zip(&positions).filter(|(event, _)| event.is_none()) {
                 let row = rows.next().filter(|row| row.position == *position && row.stream == *stream);
                 let row = row.ok_or(ReadError::Damaged { position: *position, what: "the index leads elsewhere" })?;
@@ -114,6 +118,23 @@ impl Ledger {
         *self.inner().head.borrow()
     }
 
+    /// Waits until this node has followed the log to where it ended when this was asked,
+    /// as the server that has it says: whatever any node acknowledged before is seen
+    /// here afterwards. No wait where no other node appends.
+    pub async fn arrive(&self) -> Result<(), ReadError> {
+        let inner = self.inner();
+        let Some(end) = inner.log.end().await.inspect_err(|fault| inner.unreached(fault))? else { return Ok(()) };
+        if self.head() >= end {
+            return Ok(());
+        }
+        inner.queue.wake();
+        let mut head = self.watch_head();
+        match tokio::time::timeout(ARRIVE_WITHIN, head.wait_for(|head| *head >= end)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(ReadError::Server("this node is behind".into())),
+        }
+    }
+
     /// The last event, for a follower that begins here.
     pub fn head_mark(&self) -> Mark {
         self.inner().head_mark()
@@ -122,6 +143,12 @@ impl Ledger {
     /// Changes with the head, after the events are readable.
     pub fn watch_head(&self) -> watch::Receiver<Position> {
         self.inner().head.subscribe()
+    }
+
+    /// Hears of what other nodes append, once it is readable: first and last position.
+    /// Who falls behind misses the oldest.
+    pub fn others(&self) -> broadcast::Receiver<(Position, Position)> {
+        self.inner().others.subscribe()
     }
 
     /// What a follower that came to this position must have noted; none beyond the head.
@@ -183,6 +210,14 @@ pub(super) fn check_recent_keys(log: &Backend, vault: &Vault) -> Result<(), Open
     Err(OpenError::MissingKeys { missing: count.missing })
 }
 
+/// Brings the keys of rows that are about to be opened into memory, if they lie far away.
+pub(crate) fn fetch_keys(vault: &Vault, rows: &[Row]) -> Result<(), VaultError> {
+    if !vault.is_far() {
+        return Ok(());
+    }
+    vault.fetch(&rows.iter().filter_map(sealed_for).collect::<Vec<Uuid>>())
+}
+
 fn sealed_for(row: &Row) -> Option<Uuid> {
     if row.sealed { serde_json::from_str(&row.payload).ok().as_ref().and_then(subject_of) } else { None }
 }
@@ -195,6 +230,7 @@ impl Inner {
     }
 
     fn open(&self, rows: Vec<Row>) -> Result<Vec<Arc<Recorded>>, ReadError> {
+        fetch_keys(&self.vault, &rows)?;
         rows.into_iter().map(|row| open_row(row, &self.vault).map(Arc::new)).collect()
     }
 

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{RECEIPTS_FOR, opening::check_metadata, writer::Writer};
+use super::{Inner, RECEIPTS_FOR, fetch_keys, opening::check_metadata, writer::Writer};
 use crate::{
     ReadError,
     index::{Following, Layer},
@@ -24,6 +24,15 @@ pub(super) enum NoTurn {
     Later,
     /// It has followed another log: its caches, index and views are of no use.
     Never,
+}
+
+impl Inner {
+    /// Says once that the log cannot be asked.
+    pub(super) fn unreached(&self, fault: &(dyn std::error::Error + 'static)) {
+        if !self.unreachable.swap(true, Relaxed) {
+            tracing::error!(error = fault, "the log cannot be reached; units are turned away until it can");
+        }
+    }
 }
 
 impl Writer {
@@ -81,9 +90,7 @@ impl Writer {
                 Ok(told)
             }
             Err(TurnFault::Unreachable(fault)) => {
-                if !self.inner.unreachable.swap(true, Relaxed) {
-                    tracing::error!(error = &*fault, "the log cannot be reached; units are turned away until it can");
-                }
+                self.inner.unreached(&*fault);
                 Err(NoTurn::Later)
             }
             Err(TurnFault::Diverged(what)) => {
@@ -101,6 +108,7 @@ impl Writer {
 
     fn fold(&mut self, rows: Vec<Row>) -> Result<(), ReadError> {
         let Some((position, at)) = rows.last().map(|row| (row.position, row.at)) else { return Ok(()) };
+        let first = rows.first().map_or(position, |row| row.position);
         let inner = self.inner.clone();
         let following = Following {
             log: &inner.log,
@@ -110,6 +118,7 @@ impl Writer {
             receipts_since: (inner.now)() - RECEIPTS_FOR,
         };
         let (mut layer, mut clear) = (Layer::default(), Vec::with_capacity(rows.len()));
+        fetch_keys(&inner.vault, &rows)?;
         let known = inner.index.pin();
         for row in &rows {
             let payload = following.apply(&mut layer, &known, row)?;
@@ -123,6 +132,8 @@ impl Writer {
         inner.counts.followed.fetch_add(rows.len() as u64, Relaxed);
         inner.index.commit(layer);
         self.publish(rows, clear);
+        // Nobody may be listening.
+        let _ = inner.others.send((first, position));
         Ok(())
     }
 }

@@ -157,6 +157,24 @@ impl Backend {
         }
     }
 
+    /// Whether other nodes may append to it at any time.
+    pub(crate) fn is_shared(&self) -> bool {
+        match self {
+            Backend::Memory(_) | Backend::Sqlite(_) => false,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(log) => !log.is_alone(),
+        }
+    }
+
+    /// Where the log ends now, if other nodes may have appended to it.
+    pub(crate) async fn end(&self) -> Result<Option<Position>, ReadError> {
+        match self {
+            Backend::Memory(_) | Backend::Sqlite(_) => Ok(None),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(log) => log.end().await,
+        }
+    }
+
     /// The log as one of several nodes has it; none if it is this process's own.
     pub(crate) fn shared(&self) -> Option<&dyn Shared> {
         match self {

@@ -4,8 +4,15 @@
 //! Promise: `commit` returns after its changes are on disk, all or none;
 //! `commit_later` is seen by reads at once and on disk within a second, or with
 //! the next commit. Keys are ordered by their bytes.
+//!
+//! In PostgreSQL it is that of all nodes: a commit is seen by all of them at once,
+//! a change for later by its own node alone until it is written.
 
+mod grouped;
+mod lease;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 
 use std::{path::PathBuf, sync::Arc};
@@ -13,8 +20,12 @@ use std::{path::PathBuf, sync::Arc};
 use thiserror::Error;
 
 use crate::OpenError;
+use grouped::Grouped;
+pub use lease::{Lease, Tenure};
 use memory::MemoryState;
-use sqlite::SqliteState;
+#[cfg(feature = "postgres")]
+use postgres::PostgresTable;
+use sqlite::SqliteTable;
 pub(crate) use sqlite::forget;
 
 /// Where the state lies.
@@ -25,6 +36,11 @@ pub enum StateOptions {
     Sqlite {
         path: PathBuf,
     },
+    /// The schema `state` of a database that several nodes may share.
+    #[cfg(feature = "postgres")]
+    Postgres {
+        url: crate::DatabaseUrl,
+    },
 }
 
 /// Why state could not be read or changed. After everything but `Unknown` nothing of the batch is there.
@@ -32,6 +48,9 @@ pub enum StateOptions {
 pub enum StateError {
     #[error("the state database failed")]
     Sqlite(#[from] rusqlite::Error),
+    /// The database server could not be asked, or did not answer.
+    #[error("the database server that has the state failed")]
+    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the state does not open")]
     Open(#[source] Box<OpenError>),
     /// A check of the batch failed.
@@ -99,23 +118,39 @@ pub struct State {
 
 enum Backend {
     Memory(MemoryState),
-    Sqlite(SqliteState),
+    Sqlite(Grouped<SqliteTable>),
+    #[cfg(feature = "postgres")]
+    Postgres(Grouped<PostgresTable>),
 }
 
 impl State {
-    /// Opens the state, making the file if there is none.
+    /// Opens the state, making the file or the schema if there is none.
     pub fn open(options: StateOptions) -> Result<State, StateError> {
         let backend = match options {
             StateOptions::Memory => Backend::Memory(MemoryState::default()),
-            StateOptions::Sqlite { path } => Backend::Sqlite(SqliteState::open(&path)?),
+            StateOptions::Sqlite { path } => Backend::Sqlite(Grouped::start(SqliteTable::open(&path)?)?),
+            #[cfg(feature = "postgres")]
+            StateOptions::Postgres { url } => Backend::Postgres(Grouped::start(PostgresTable::open(&url)?)?),
         };
         Ok(State { backend: Arc::new(backend) })
+    }
+
+    /// The database server it lies in, and its version: other nodes may have it too.
+    /// None if it is this process's own.
+    pub fn server(&self) -> Option<&str> {
+        match &*self.backend {
+            Backend::Memory(_) | Backend::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(state) => Some(state.table().server()),
+        }
     }
 
     pub fn get(&self, space: &str, key: &str) -> Result<Option<Vec<u8>>, StateError> {
         match &*self.backend {
             Backend::Memory(state) => Ok(state.get(space, key)),
             Backend::Sqlite(state) => state.get(space, key),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(state) => state.get(space, key),
         }
     }
 
@@ -131,6 +166,8 @@ impl State {
         match &*self.backend {
             Backend::Memory(state) => Ok(state.scan(space, prefix, after, limit)),
             Backend::Sqlite(state) => state.scan(space, prefix, after, limit),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(state) => state.scan(space, prefix, after, limit),
         }
     }
 
@@ -139,6 +176,8 @@ impl State {
         match &*self.backend {
             Backend::Memory(state) => Ok(state.count(space)),
             Backend::Sqlite(state) => state.count(space),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(state) => state.count(space),
         }
     }
 
@@ -147,6 +186,8 @@ impl State {
         match &*self.backend {
             Backend::Memory(state) => state.commit(batch),
             Backend::Sqlite(state) => state.commit(batch).await,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(state) => state.commit(batch).await,
         }
     }
 
@@ -160,6 +201,8 @@ impl State {
         match &*self.backend {
             Backend::Memory(state) => state.apply(batch.changes),
             Backend::Sqlite(state) => state.commit_later(batch.changes),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(state) => state.commit_later(batch.changes),
         }
     }
 
@@ -169,6 +212,8 @@ impl State {
         let end = move || match &*backend {
             Backend::Memory(_) => {}
             Backend::Sqlite(state) => state.end(),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(state) => state.end(),
         };
         // A panic in there has been printed, and there is nobody left to tell.
         let _ = tokio::task::spawn_blocking(end).await;

@@ -1,40 +1,21 @@
-//! State in `state.db`: FULL, group-committed on a thread of its own.
-//!
-//! Changes for later wait in memory, where reads look first. The thread writes
-//! them before the commits it found waiting, in one transaction, and forgets
-//! each only if nobody changed it again meanwhile.
+//! State in `state.db`: FULL, one writing connection.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    ops::Bound,
-    path::Path,
-    sync::{Arc, Condvar, Mutex, PoisonError, RwLock},
-    thread::JoinHandle,
-    time::{Duration, Instant},
-};
+use std::{ops::Bound, path::Path, sync::Mutex};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use tokio::sync::oneshot;
 
-use super::{Batch, Place, StateError, memory::from};
+use super::{
+    Batch, Place, StateError,
+    grouped::{Pending, Table, WriteFault},
+};
 use crate::{
     OpenError,
-    locks::{lock, read, write},
+    locks::lock,
     sqlite::{self, Format, Readers},
 };
 
 /// Readers that may be at work at once.
 const READERS: usize = 3;
-/// Batches that may wait.
-const QUEUE: usize = 4_096;
-/// Batches of one commit.
-const GROUP: usize = 256;
-/// Within which a change for later is on disk.
-const FLUSH_WITHIN: Duration = Duration::from_secs(1);
-/// Changes for later that are written without waiting any longer.
-const MANY_LATER: usize = 4_096;
-/// Changes for later held at most; more come only while the disk fails, and are dropped.
-const MOST_LATER: usize = 65_536;
 
 const FORMAT: Format = Format {
     kind: 4,
@@ -48,38 +29,9 @@ CREATE TABLE kept (space TEXT, key TEXT, value BLOB NOT NULL, PRIMARY KEY (space
     autocheckpoint: 1_000,
 };
 
-/// A change for later, with its turn.
-type Pending = (Place, (u64, Option<Vec<u8>>));
-type Answer = oneshot::Sender<Result<(), StateError>>;
-
-pub(super) struct SqliteState {
-    shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-struct Shared {
+pub(super) struct SqliteTable {
     writer: Mutex<Connection>,
     readers: Readers,
-    later: RwLock<Later>,
-    lanes: Mutex<Lanes>,
-    arrived: Condvar,
-}
-
-/// Changes that are seen and not yet on disk.
-#[derive(Default)]
-struct Later {
-    entries: BTreeMap<Place, (u64, Option<Vec<u8>>)>,
-    /// Counts changes, to tell whether an entry is still the one that was written.
-    turn: u64,
-}
-
-#[derive(Default)]
-struct Lanes {
-    waiting: VecDeque<(Batch, Answer)>,
-    /// When the oldest change for later came.
-    later_since: Option<Instant>,
-    hurry: bool,
-    closed: bool,
 }
 
 /// Empties spaces of a file nobody has open.
@@ -92,231 +44,14 @@ pub(crate) fn forget(path: &Path, spaces: &[&str]) -> Result<(), OpenError> {
     writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(wrap)
 }
 
-impl SqliteState {
+impl SqliteTable {
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
-        let writer = sqlite::open_writer(path, &FORMAT)?;
-        let readers = Readers::open(path, READERS)?;
-        let shared = Arc::new(Shared {
-            writer: Mutex::new(writer),
-            readers,
-            later: RwLock::default(),
-            lanes: Mutex::default(),
-            arrived: Condvar::new(),
-        });
-        let working = shared.clone();
-        let thread =
-            std::thread::Builder::new().name("state".into()).spawn(move || working.run()).map_err(OpenError::Thread)?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        let writer = Mutex::new(sqlite::open_writer(path, &FORMAT)?);
+        Ok(Self { writer, readers: Readers::open(path, READERS)? })
     }
 
-    pub(super) fn get(&self, space: &str, key: &str) -> Result<Option<Vec<u8>>, StateError> {
-        let later = read(&self.shared.later);
-        if !later.entries.is_empty()
-            && let Some((_, value)) = later.entries.get(&(space.to_owned(), key.to_owned()))
-        {
-            return Ok(value.clone());
-        }
-        drop(later);
-        Ok(stored(&self.shared.readers.take(), space, key)?)
-    }
-
-    pub(super) fn scan(
-        &self,
-        space: &str,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<(String, Vec<u8>)>, StateError> {
-        let start = from(space, prefix, after);
-        let pending: BTreeMap<String, Option<Vec<u8>>> = read(&self.shared.later)
-            .entries
-            .range((start.clone(), Bound::Unbounded))
-            .take_while(|((found, key), _)| found == space && key.starts_with(prefix))
-            .map(|((_, key), (_, value))| (key.clone(), value.clone()))
-            .collect();
-        let (key, included) = match start {
-            Bound::Included((_, key)) => (key, true),
-            Bound::Excluded((_, key)) => (key, false),
-            Bound::Unbounded => (String::new(), true),
-        };
-        // Every pending change can hide one stored entry at most.
-        let wanted = limit.saturating_add(pending.len());
-        let mut merged: BTreeMap<String, Option<Vec<u8>>> = BTreeMap::new();
-        {
-            let reader = self.shared.readers.take();
-            let mut select = reader.prepare_cached(
-                "SELECT key, value FROM kept WHERE space = ?1 AND key >= ?2 AND (?3 OR key > ?2) ORDER BY key",
-            )?;
-            let mut rows = select.query(params![space, key, included])?;
-            while merged.len() < wanted
-                && let Some(row) = rows.next()?
-            {
-                let key: String = row.get(0)?;
-                if !key.starts_with(prefix) {
-                    break;
-                }
-                merged.insert(key, Some(row.get(1)?));
-            }
-        }
-        merged.extend(pending);
-        Ok(merged.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).take(limit).collect())
-    }
-
-    pub(super) fn count(&self, space: &str) -> Result<u64, StateError> {
-        let pending: Vec<(String, bool)> = read(&self.shared.later)
-            .entries
-            .range((space.to_owned(), String::new())..)
-            .take_while(|((found, _), _)| found == space)
-            .map(|((_, key), (_, value))| (key.clone(), value.is_some()))
-            .collect();
-        let reader = self.shared.readers.take();
-        let mut select = reader.prepare_cached("SELECT count(*) FROM kept WHERE space = ?1")?;
-        let mut count: i64 = select.query_row([space], |row| row.get(0))?;
-        for (key, there) in pending {
-            count += i64::from(there) - i64::from(stored(&reader, space, &key)?.is_some());
-        }
-        Ok(u64::try_from(count).unwrap_or(0))
-    }
-
-    pub(super) async fn commit(&self, batch: Batch) -> Result<(), StateError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let (answer, told) = oneshot::channel();
-        {
-            let mut lanes = lock(&self.shared.lanes);
-            if lanes.closed {
-                return Err(StateError::Stopped);
-            }
-            if lanes.waiting.len() >= QUEUE {
-                return Err(StateError::Busy);
-            }
-            lanes.waiting.push_back((batch, answer));
-        }
-        self.shared.arrived.notify_one();
-        told.await.unwrap_or(Err(StateError::Unknown))
-    }
-
-    pub(super) fn commit_later(&self, changes: Vec<(Place, Option<Vec<u8>>)>) {
-        let many = {
-            let mut later = write(&self.shared.later);
-            if later.entries.len() >= MOST_LATER {
-                tracing::error!("changes of state are dropped: too many wait for the disk");
-                return;
-            }
-            for (place, value) in changes {
-                later.turn += 1;
-                let turn = later.turn;
-                later.entries.insert(place, (turn, value));
-            }
-            later.entries.len() >= MANY_LATER
-        };
-        let mut lanes = lock(&self.shared.lanes);
-        let first = lanes.later_since.is_none();
-        if first {
-            lanes.later_since = Some(Instant::now());
-        }
-        if many && !lanes.hurry {
-            lanes.hurry = true;
-        } else if !first {
-            return;
-        }
-        drop(lanes);
-        self.shared.arrived.notify_one();
-    }
-
-    /// Writes what waits, ends the thread, tidies the file.
-    pub(super) fn end(&self) {
-        lock(&self.shared.lanes).closed = true;
-        self.shared.arrived.notify_all();
-        let Some(thread) = lock(&self.thread).take() else { return };
-        // A panic in it has been printed already.
-        let _ = thread.join();
-        let writer = lock(&self.shared.writer);
-        if let Err(fault) = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
-            tracing::warn!(error = &fault as &dyn std::error::Error, "the state could not be checkpointed");
-        }
-    }
-}
-
-impl Drop for SqliteState {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-impl Shared {
-    fn run(&self) {
-        loop {
-            let mut lanes = lock(&self.lanes);
-            loop {
-                if !lanes.waiting.is_empty() || lanes.hurry || lanes.closed {
-                    break;
-                }
-                match lanes.later_since.map(|since| FLUSH_WITHIN.saturating_sub(since.elapsed())) {
-                    None => lanes = self.arrived.wait(lanes).unwrap_or_else(PoisonError::into_inner),
-                    Some(Duration::ZERO) => break,
-                    Some(left) => {
-                        (lanes, _) = self.arrived.wait_timeout(lanes, left).unwrap_or_else(PoisonError::into_inner);
-                    }
-                }
-            }
-            let count = lanes.waiting.len().min(GROUP);
-            let group: Vec<(Batch, Answer)> = lanes.waiting.drain(..count).collect();
-            let last = lanes.closed && lanes.waiting.is_empty();
-            lanes.later_since = None;
-            lanes.hurry = false;
-            drop(lanes);
-            let fatal = self.write(group);
-            if fatal {
-                self.fail();
-            }
-            if last || fatal {
-                return;
-            }
-        }
-    }
-
-    /// One transaction: what waited for later, then the commits. True: the file failed.
-    fn write(&self, group: Vec<(Batch, Answer)>) -> bool {
-        let later: Vec<Pending> =
-            read(&self.later).entries.iter().map(|(place, entry)| (place.clone(), entry.clone())).collect();
-        if later.is_empty() && group.is_empty() {
-            return false;
-        }
-        let (batches, answers): (Vec<Batch>, Vec<Answer>) = group.into_iter().unzip();
-        match self.write_on(&mut lock(&self.writer), &later, &batches) {
-            Ok(results) => {
-                self.forget(later);
-                for (answer, result) in answers.into_iter().zip(results) {
-                    let _ = answer.send(result);
-                }
-                false
-            }
-            Err(fault) => {
-                tracing::error!(error = &fault as &dyn std::error::Error, "the state could not be written");
-                let (full, busy) = (sqlite::is_full(&fault), sqlite::is_busy(&fault));
-                if !later.is_empty() {
-                    lock(&self.lanes).later_since = Some(Instant::now());
-                }
-                for answer in answers {
-                    let _ = answer.send(Err(match (full, busy) {
-                        (true, _) => StateError::DiskFull,
-                        (_, true) => StateError::Busy,
-                        (false, false) => StateError::Unknown,
-                    }));
-                }
-                !full && !busy
-            }
-        }
-    }
-
-    fn write_on(
-        &self,
-        writer: &mut Connection,
-        later: &[Pending],
-        batches: &[Batch],
-    ) -> Result<Vec<Result<(), StateError>>, rusqlite::Error> {
+    fn write_on(&self, later: &[Pending], batches: &[Batch]) -> Result<Vec<Result<(), StateError>>, rusqlite::Error> {
+        let mut writer = lock(&self.writer);
         let unit = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for (place, (_, value)) in later {
             change(&unit, place, value.as_deref())?;
@@ -342,22 +77,58 @@ impl Shared {
         unit.commit()?;
         Ok(results)
     }
+}
 
-    /// Drops what was written from memory, unless it was changed again.
-    fn forget(&self, written: Vec<Pending>) {
-        let mut later = write(&self.later);
-        for (place, (turn, _)) in written {
-            if later.entries.get(&place).is_some_and(|(now, _)| *now == turn) {
-                later.entries.remove(&place);
-            }
-        }
+impl Table for SqliteTable {
+    fn get(&self, space: &str, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(stored(&self.readers.take(), space, key)?)
     }
 
-    fn fail(&self) {
-        let mut lanes = lock(&self.lanes);
-        lanes.closed = true;
-        for (_, answer) in lanes.waiting.drain(..) {
-            let _ = answer.send(Err(StateError::Stopped));
+    fn scan(&self, from: &Bound<Place>, prefix: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        let (Bound::Included((space, key)) | Bound::Excluded((space, key))) = from else { return Ok(Vec::new()) };
+        let included = matches!(from, Bound::Included(_));
+        let reader = self.readers.take();
+        let mut select = reader.prepare_cached(
+            "SELECT key, value FROM kept WHERE space = ?1 AND key >= ?2 AND (?3 OR key > ?2) ORDER BY key",
+        )?;
+        let mut rows = select.query(params![space, key, included])?;
+        let mut found = Vec::new();
+        while found.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            let key: String = row.get(0)?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            found.push((key, row.get(1)?));
+        }
+        Ok(found)
+    }
+
+    fn count(&self, space: &str) -> Result<u64, StateError> {
+        let reader = self.readers.take();
+        let mut select = reader.prepare_cached("SELECT count(*) FROM kept WHERE space = ?1")?;
+        let count: i64 = select.query_row([space], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn write(&self, later: &[Pending], batches: &[Batch]) -> Result<Vec<Result<(), StateError>>, WriteFault> {
+        self.write_on(later, batches).map_err(|fault| {
+            tracing::error!(error = &fault as &dyn std::error::Error, "the state could not be written");
+            if sqlite::is_full(&fault) {
+                WriteFault { told: || StateError::DiskFull, fatal: false }
+            } else if sqlite::is_busy(&fault) {
+                WriteFault { told: || StateError::Busy, fatal: false }
+            } else {
+                WriteFault { told: || StateError::Unknown, fatal: true }
+            }
+        })
+    }
+
+    fn tidy(&self) {
+        let writer = lock(&self.writer);
+        if let Err(fault) = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            tracing::warn!(error = &fault as &dyn std::error::Error, "the state could not be checkpointed");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the keys lie: `keys.db`, FULL, deleted bytes overwritten. Or memory.
+//! Where the keys lie: `keys.db`, FULL, deleted bytes overwritten. Or memory, or PostgreSQL.
 
 use std::{
     collections::HashMap,
@@ -11,6 +11,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+#[cfg(feature = "postgres")]
+use super::postgres::PostgresKeys;
 use super::{Key, Standing, VaultError, VaultOptions};
 use crate::{
     OpenError,
@@ -33,17 +35,30 @@ INSERT INTO blocks VALUES (1, 0);
     autocheckpoint: 1_000,
 };
 
-/// Keys by subject, and the master secret.
+/// Bytes nobody may see.
+pub(super) type Secret = Zeroizing<Vec<u8>>;
+
+/// Keys by subject, and secrets by name.
 pub(crate) enum Keys {
-    Memory { keys: Mutex<HashMap<Uuid, Option<Key>>>, master: Zeroizing<[u8; 32]> },
-    Sqlite { writer: Mutex<Connection>, reader: Mutex<Connection> },
+    Memory {
+        keys: Mutex<HashMap<Uuid, Option<Key>>>,
+        secrets: Mutex<HashMap<String, Secret>>,
+    },
+    Sqlite {
+        writer: Mutex<Connection>,
+        reader: Mutex<Connection>,
+    },
+    #[cfg(feature = "postgres")]
+    Postgres(Box<PostgresKeys>),
 }
 
 impl Keys {
     pub(super) fn open(options: &VaultOptions) -> Result<Self, OpenError> {
         match options {
-            VaultOptions::Memory => Ok(Keys::Memory { keys: Mutex::default(), master: random() }),
+            VaultOptions::Memory => Ok(Keys::Memory { keys: Mutex::default(), secrets: Mutex::default() }),
             VaultOptions::Sqlite { path } => Self::open_sqlite(path),
+            #[cfg(feature = "postgres")]
+            VaultOptions::Postgres { url } => Ok(Keys::Postgres(Box::new(PostgresKeys::open(url)?))),
         }
     }
 
@@ -56,15 +71,60 @@ impl Keys {
 
     /// The master secret, drawn at the first start.
     pub(super) fn master(&self) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+        let kept = self.secret("master", &Zeroizing::new(random().to_vec()))?;
+        let mut master = Zeroizing::new([0; 32]);
+        // One of another length is none of ours; nothing it has sealed would open.
+        if kept.len() != master.len() {
+            return Err(VaultError::Tampered);
+        }
+        master.copy_from_slice(&kept);
+        Ok(master)
+    }
+
+    /// What stands under a name, once this has been put there if nothing stood there.
+    pub(super) fn secret(&self, name: &str, fresh: &Secret) -> Result<Secret, VaultError> {
         match self {
-            Keys::Memory { master, .. } => Ok(master.clone()),
+            Keys::Memory { secrets, .. } => {
+                Ok(lock(secrets).entry(name.to_owned()).or_insert_with(|| fresh.clone()).clone())
+            }
             Keys::Sqlite { writer, .. } => {
                 let writer = lock(writer);
-                writer.execute("INSERT OR IGNORE INTO secrets VALUES ('master', ?1)", [random().as_slice()])?;
-                Ok(writer.query_row("SELECT value FROM secrets WHERE name = 'master'", [], |row| {
-                    row.get::<_, [u8; 32]>(0).map(Zeroizing::new)
-                })?)
+                writer.execute("INSERT OR IGNORE INTO secrets VALUES (?1, ?2)", params![name, fresh.as_slice()])?;
+                let kept = writer.query_row("SELECT value FROM secrets WHERE name = ?1", [name], |row| row.get(0))?;
+                Ok(Zeroizing::new(kept))
             }
+            #[cfg(feature = "postgres")]
+            Keys::Postgres(keys) => keys.secret(name, fresh),
+        }
+    }
+
+    /// The database server they lie in; none if they are this process's own.
+    pub(super) fn server(&self) -> Option<&str> {
+        match self {
+            Keys::Memory { .. } | Keys::Sqlite { .. } => None,
+            #[cfg(feature = "postgres")]
+            Keys::Postgres(keys) => Some(keys.server()),
+        }
+    }
+
+    /// Whether a key in memory may be used without asking: where another node cannot destroy it unheard.
+    pub(super) fn trusts(&self) -> bool {
+        match self {
+            Keys::Memory { .. } | Keys::Sqlite { .. } => true,
+            #[cfg(feature = "postgres")]
+            Keys::Postgres(keys) => keys.trusts(),
+        }
+    }
+
+    /// Asks which keys other nodes have destroyed; `forget` is called for each.
+    pub(super) fn news(&self, forget: impl FnMut(Uuid)) -> Result<(), VaultError> {
+        match self {
+            Keys::Memory { .. } | Keys::Sqlite { .. } => {
+                drop(forget);
+                Ok(())
+            }
+            #[cfg(feature = "postgres")]
+            Keys::Postgres(keys) => keys.news(forget),
         }
     }
 
@@ -93,40 +153,47 @@ impl Keys {
                 unit.commit()?;
                 Ok(block)
             }
+            #[cfg(feature = "postgres")]
+            Keys::Postgres(keys) => keys.make_block(size),
         }
     }
 
-    /// How a key stands. `found` is called with a live one while it cannot be destroyed,
-    /// so that a cache never keeps what is gone.
-    pub(super) fn standing(&self, subject: Uuid, found: impl FnOnce(Key)) -> Result<Standing, VaultError> {
+    /// How keys stand, those that are not missing. `found` is called with each while it
+    /// cannot be destroyed, so that a cache never keeps what is gone.
+    pub(super) fn standings(
+        &self,
+        subjects: &[Uuid],
+        mut found: impl FnMut(Uuid, &Standing),
+    ) -> Result<HashMap<Uuid, Standing>, VaultError> {
+        let mut standings = HashMap::with_capacity(subjects.len());
         match self {
             Keys::Memory { keys, .. } => {
                 let keys = lock(keys);
-                Ok(match keys.get(&subject) {
-                    None => Standing::Missing,
-                    Some(None) => Standing::Destroyed,
-                    Some(Some(key)) => {
-                        found(key.clone());
-                        Standing::Live(key.clone())
+                for subject in subjects {
+                    if let Some(key) = keys.get(subject) {
+                        let standing = Standing::of(key.clone());
+                        found(*subject, &standing);
+                        standings.insert(*subject, standing);
                     }
-                })
+                }
             }
             Keys::Sqlite { reader, .. } => {
                 let reader = lock(reader);
                 let mut select = reader.prepare_cached("SELECT key FROM keys WHERE subject = ?1")?;
-                let row = select.query_row([subject.as_bytes().as_slice()], |row| {
-                    row.get::<_, Option<[u8; 32]>>(0).map(|key| key.map(|key| Arc::new(Zeroizing::new(key))))
-                });
-                Ok(match row.optional()? {
-                    None => Standing::Missing,
-                    Some(None) => Standing::Destroyed,
-                    Some(Some(key)) => {
-                        found(key.clone());
-                        Standing::Live(key)
+                for subject in subjects {
+                    let row =
+                        select.query_row([subject.as_bytes().as_slice()], |row| row.get::<_, Option<[u8; 32]>>(0));
+                    if let Some(key) = row.optional()? {
+                        let standing = Standing::of(key.map(|key| Arc::new(Zeroizing::new(key))));
+                        found(*subject, &standing);
+                        standings.insert(*subject, standing);
                     }
-                })
+                }
             }
+            #[cfg(feature = "postgres")]
+            Keys::Postgres(keys) => return keys.standings(subjects, found),
         }
+        Ok(standings)
     }
 
     /// Moves the file's write-ahead log into it.
@@ -136,6 +203,8 @@ impl Keys {
             Keys::Sqlite { writer, .. } => {
                 Ok(lock(writer).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
             }
+            #[cfg(feature = "postgres")]
+            Keys::Postgres(_) => Ok(()),
         }
     }
 
@@ -159,6 +228,12 @@ impl Keys {
                 writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
                 drop(reader);
             }
+            // What other nodes have destroyed is forgotten the same way.
+            #[cfg(feature = "postgres")]
+            Keys::Postgres(keys) => {
+                keys.destroy(subject)?;
+                forget();
+            }
         }
         Ok(())
     }
@@ -171,7 +246,7 @@ fn random() -> Zeroizing<[u8; 32]> {
 }
 
 /// A block of ids and keys, ascending by id: UUIDs of version 8, the block's number in front, random behind.
-fn draw(number: u64, size: usize) -> Vec<(Uuid, Key)> {
+pub(super) fn draw(number: u64, size: usize) -> Vec<(Uuid, Key)> {
     let mut random = Zeroizing::new(vec![0; size * 48]);
     OsRng.fill_bytes(&mut random);
     let (records, _) = random.as_chunks::<48>();

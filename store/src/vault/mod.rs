@@ -4,12 +4,21 @@
 //! handed out once, and once destroyed is gone from disk and memory. A key is
 //! live, destroyed (a tombstone stands) or missing; missing is a fault, never
 //! taken for destroyed.
+//!
+//! In PostgreSQL they are those of all nodes: a key destroyed at one is used at no
+//! other for longer than a second.
 
 mod keys;
 mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod seal;
+mod shared;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use quick_cache::sync::Cache;
 use ring::{digest, hmac};
@@ -24,6 +33,8 @@ pub(crate) use seal::{Header, Opened};
 
 /// Keys kept in memory: those of the people seen last.
 const CACHED_KEYS: usize = 8_192;
+/// Keys asked for at once.
+const FETCHED: usize = 1_024;
 
 /// One person's key.
 pub(crate) type Key = Arc<Zeroizing<[u8; 32]>>;
@@ -36,6 +47,11 @@ pub enum VaultOptions {
     Sqlite {
         path: PathBuf,
     },
+    /// The schema `keys` of a database that several nodes may share.
+    #[cfg(feature = "postgres")]
+    Postgres {
+        url: crate::DatabaseUrl,
+    },
 }
 
 /// Why a key could not be had or used.
@@ -43,6 +59,9 @@ pub enum VaultOptions {
 pub enum VaultError {
     #[error("the keys database failed")]
     Sqlite(#[from] rusqlite::Error),
+    /// The database server could not be asked, or did not answer.
+    #[error("the database server that has the keys failed")]
+    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the vault does not open")]
     Open(#[source] Box<OpenError>),
     /// No block of keys was written within the wait.
@@ -89,6 +108,13 @@ pub(crate) enum Standing {
     Missing,
 }
 
+impl Standing {
+    /// Of a key that was made once.
+    fn of(key: Option<Key>) -> Self {
+        key.map_or(Standing::Destroyed, Standing::Live)
+    }
+}
+
 /// The keys. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
@@ -98,24 +124,47 @@ pub struct Vault {
 struct Inner {
     keys: Arc<Keys>,
     pool: Pool,
-    cache: Cache<Uuid, Key>,
+    /// Live and destroyed ones; a tombstone stays one.
+    cache: Cache<Uuid, Standing>,
     master: Zeroizing<[u8; 32]>,
+    forgetting: Mutex<Vec<Forgotten>>,
 }
 
+/// Called when another node has destroyed a key.
+type Forgotten = Box<dyn Fn() + Send + Sync>;
+
 impl Vault {
-    /// Opens the keys, making the file and its master secret if there is none.
+    /// Opens the keys, making the file or the schema, and the master secret, if there is none.
     pub fn open(options: VaultOptions) -> Result<Vault, VaultError> {
         let keys = Arc::new(Keys::open(&options)?);
         let master = keys.master()?;
         let pool = Pool::start(keys.clone())?;
-        Ok(Vault { inner: Arc::new(Inner { keys, pool, cache: Cache::new(CACHED_KEYS), master }) })
+        let (cache, forgetting) = (Cache::new(CACHED_KEYS), Mutex::default());
+        let vault = Vault { inner: Arc::new(Inner { keys, pool, cache, master, forgetting }) };
+        if vault.server().is_some() {
+            shared::watch(&vault.inner)?;
+        }
+        Ok(vault)
+    }
+
+    /// The database server they lie in, and its version: other nodes may have them too.
+    /// None if they are this process's own.
+    pub fn server(&self) -> Option<&str> {
+        self.inner.keys.server()
+    }
+
+    /// What is kept under a name beside the keys, once this has been put there if
+    /// nothing was: the same for every node that has these keys.
+    pub fn keep(&self, name: &str, fresh: &str) -> Result<Zeroizing<String>, VaultError> {
+        let kept = self.inner.keys.secret(name, &Zeroizing::new(fresh.as_bytes().to_vec()))?;
+        String::from_utf8(kept.to_vec()).map(Zeroizing::new).map_err(|_| VaultError::Tampered)
     }
 
     /// A subject nobody was given before. Waits, at most two seconds, when no key is ready.
     pub async fn subject(&self) -> Result<Subject, VaultError> {
         let (id, key) = self.inner.pool.take().await?;
         let commitment = commitment(id, &key);
-        self.inner.cache.insert(id, key);
+        self.inner.cache.insert(id, Standing::Live(key));
         Ok(Subject { id, commitment })
     }
 
@@ -125,21 +174,26 @@ impl Vault {
     }
 
     /// Destroys a key; a tombstone stays. Again, or for a subject that never had one: the same.
-    /// Blocks until the bytes are gone from the file.
+    /// Blocks until the bytes are gone from the file; a database server keeps them for as
+    /// long as its own write-ahead log and dead rows last.
     pub fn destroy(&self, subject: Uuid) -> Result<(), VaultError> {
         self.inner.keys.destroy(subject, || {
-            self.inner.cache.remove(&subject);
-        })
+            self.inner.cache.insert(subject, Standing::Destroyed);
+        })?;
+        if self.is_far() { self.inner.forget_destroyed() } else { Ok(()) }
     }
 
     /// How the keys of these subjects stand.
     pub fn count(&self, subjects: &[Uuid]) -> Result<KeyCount, VaultError> {
         let mut count = KeyCount::default();
-        for subject in subjects {
-            match self.standing(*subject)? {
-                Standing::Live(_) => count.live += 1,
-                Standing::Destroyed => count.destroyed += 1,
-                Standing::Missing => count.missing += 1,
+        for page in subjects.chunks(FETCHED) {
+            self.fetch(page)?;
+            for subject in page {
+                match self.standing(*subject)? {
+                    Standing::Live(_) => count.live += 1,
+                    Standing::Destroyed => count.destroyed += 1,
+                    Standing::Missing => count.missing += 1,
+                }
             }
         }
         Ok(count)
@@ -150,11 +204,39 @@ impl Vault {
         self.inner.pool.close();
     }
 
-    pub(crate) fn standing(&self, subject: Uuid) -> Result<Standing, VaultError> {
-        if let Some(key) = self.inner.cache.get(&subject) {
-            return Ok(Standing::Live(key));
+    /// Whether keys that are needed soon had better be fetched in one go.
+    pub(crate) fn is_far(&self) -> bool {
+        self.server().is_some()
+    }
+
+    /// Brings keys into memory, if that spares asking for each.
+    pub(crate) fn fetch(&self, subjects: &[Uuid]) -> Result<(), VaultError> {
+        let inner = &*self.inner;
+        if !self.is_far() {
+            return Ok(());
         }
-        self.inner.keys.standing(subject, |key| self.inner.cache.insert(subject, key))
+        let mut wanted: Vec<Uuid> = subjects.iter().filter(|id| inner.cache.peek(*id).is_none()).copied().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        for page in wanted.chunks(FETCHED) {
+            inner.keys.standings(page, |id, standing| inner.cache.insert(id, standing.clone()))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn standing(&self, subject: Uuid) -> Result<Standing, VaultError> {
+        let inner = &*self.inner;
+        let kept = inner.cache.get(&subject);
+        if matches!(kept, Some(Standing::Live(_))) && !inner.keys.trusts() {
+            inner.forget_destroyed()?;
+        }
+        if kept.is_some()
+            && let Some(standing) = inner.cache.get(&subject)
+        {
+            return Ok(standing);
+        }
+        let found = inner.keys.standings(&[subject], |id, standing| inner.cache.insert(id, standing.clone()))?;
+        Ok(found.get(&subject).cloned().unwrap_or(Standing::Missing))
     }
 
     /// Seals a clear text for a live subject.

@@ -25,10 +25,14 @@ pub const TENANT: &str = "acme";
 pub enum Kind {
     Memory,
     Sqlite,
+    /// The log in PostgreSQL.
     #[cfg(feature = "postgres")]
     Postgres,
     #[cfg(feature = "eventstore")]
     EventStore,
+    /// The keys, too.
+    #[cfg(feature = "postgres")]
+    Shared,
 }
 
 #[cfg(feature = "postgres")]
@@ -65,6 +69,8 @@ impl Bench {
             Kind::Postgres => Bench::postgres(crate::postgres::cluster::Cluster::shared()),
             #[cfg(feature = "eventstore")]
             Kind::EventStore => Bench::eventstore(Place::shared()),
+            #[cfg(feature = "postgres")]
+            Kind::Shared => Bench::shared(crate::postgres::cluster::Cluster::shared()),
         }
     }
 
@@ -112,7 +118,7 @@ impl Closed {
     }
 
     pub fn try_open(self) -> Result<Bench, Box<(Closed, OpenError)>> {
-        let vault = open_vault(self.kind, &self.folder);
+        let vault = open_vault(self.kind, &self.folder, self.database.as_ref());
         match Ledger::open(self.options(self.folder.path(), &vault)) {
             Ok(ledger) => {
                 let Closed { kind, folder, database, place, clock } = self;
@@ -139,7 +145,7 @@ impl Closed {
             Kind::Memory => BackendOptions::Memory,
             Kind::Sqlite => BackendOptions::Sqlite { folder: folder.to_owned() },
             #[cfg(feature = "postgres")]
-            Kind::Postgres => postgres(self.database.as_ref(), folder),
+            Kind::Postgres | Kind::Shared => postgres(self.database.as_ref(), folder),
             #[cfg(feature = "eventstore")]
             Kind::EventStore => eventstore(self.place.as_ref(), folder),
         };
@@ -151,7 +157,8 @@ impl Closed {
     }
 }
 
-fn open_vault(kind: Kind, folder: &TempDir) -> Vault {
+fn open_vault(kind: Kind, folder: &TempDir, database: Option<&Database>) -> Vault {
+    let _ = database;
     Vault::open(match kind {
         Kind::Memory => VaultOptions::Memory,
         Kind::Sqlite => VaultOptions::Sqlite { path: folder.path().join("keys.db") },
@@ -159,6 +166,8 @@ fn open_vault(kind: Kind, folder: &TempDir) -> Vault {
         Kind::Postgres => VaultOptions::Sqlite { path: folder.path().join("keys.db") },
         #[cfg(feature = "eventstore")]
         Kind::EventStore => VaultOptions::Sqlite { path: folder.path().join("keys.db") },
+        #[cfg(feature = "postgres")]
+        Kind::Shared => VaultOptions::Postgres { url: store::DatabaseUrl::new(database.unwrap().url()) },
     })
     .unwrap()
 }
@@ -201,8 +210,17 @@ impl Node {
 impl Bench {
     /// On a database of that server.
     pub fn postgres(cluster: &'static crate::postgres::cluster::Cluster) -> Bench {
+        Bench::on(cluster, Kind::Postgres)
+    }
+
+    /// With the keys there, too.
+    pub fn shared(cluster: &'static crate::postgres::cluster::Cluster) -> Bench {
+        Bench::on(cluster, Kind::Shared)
+    }
+
+    fn on(cluster: &'static crate::postgres::cluster::Cluster, kind: Kind) -> Bench {
         let files = Closed::in_folder(tempfile::tempdir().unwrap());
-        let bench = Closed { kind: Kind::Postgres, database: Some(cluster.database()), ..files }.open();
+        let bench = Closed { kind, database: Some(cluster.database()), ..files }.open();
         bench.database.iter().for_each(stand_still);
         bench
     }
@@ -237,15 +255,26 @@ impl Bench {
         self.node_with(folder, claims())
     }
 
+    fn nodes_vault(&self, folder: &TempDir) -> Vault {
+        #[cfg(feature = "postgres")]
+        if self.kind == Kind::Shared {
+            return open_vault(self.kind, folder, self.database.as_ref());
+        }
+        let _ = folder;
+        self.vault.clone()
+    }
+
     pub fn node_with(&self, folder: TempDir, claims: ClaimsOf) -> Node {
         let backend = match self.kind {
             #[cfg(feature = "postgres")]
-            Kind::Postgres => postgres(self.database.as_ref(), folder.path()),
+            Kind::Postgres | Kind::Shared => postgres(self.database.as_ref(), folder.path()),
             #[cfg(feature = "eventstore")]
             Kind::EventStore => eventstore(self.place.as_ref(), folder.path()),
             Kind::Memory | Kind::Sqlite => panic!("a log of one node"),
         };
-        let options = LedgerOptions { claims, ..options(backend, &self.vault, &self.clock) };
+        // With shared keys a node has a vault of its own.
+        let vault = self.nodes_vault(&folder);
+        let options = LedgerOptions { claims, ..options(backend, &vault, &self.clock) };
         Node { folder, ledger: Ledger::open(options).unwrap() }
     }
 }

@@ -21,15 +21,16 @@ macro_rules! stories {
 macro_rules! kept_stories {
     ($($story:ident),+ $(,)?) => {
         stories_for!(sqlite, Sqlite, $($story),+);
-        shared_stories!($($story),+);
+        #[cfg(feature = "postgres")]
+        stories_for!(postgres, Postgres, $($story),+);
     };
 }
 
-/// Runs stories for every kind of backend that several nodes may share.
+/// Runs stories for every kind of backend that several nodes may share, with its keys.
 macro_rules! shared_stories {
     ($($story:ident),+ $(,)?) => {
         #[cfg(feature = "postgres")]
-        stories_for!(postgres, Postgres, $($story),+);
+        stories_for!(shared, Shared, $($story),+);
         #[cfg(feature = "eventstore")]
         stories_for!(eventstore, EventStore, $($story),+);
     };
@@ -51,6 +52,8 @@ mod claims;
 mod durable;
 #[cfg(feature = "eventstore")]
 mod eventstore;
+#[cfg(feature = "postgres")]
+mod leases;
 mod model;
 #[cfg(any(feature = "postgres", feature = "eventstore"))]
 mod nodes;
@@ -61,6 +64,8 @@ mod postgres;
 mod receipts;
 mod restoring;
 mod sealing;
+mod state;
 #[cfg(any(feature = "postgres", feature = "eventstore"))]
 mod told;
 mod units;
+mod vault;

@@ -6,6 +6,7 @@
 //! looked up only while that row is locked again: whoever had it is at an end
 //! then. Nobody is told "not written" while it could still land.
 
+mod end;
 mod read;
 mod schema;
 mod turn;
@@ -15,44 +16,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{
-    ConnectOptions as _, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
-};
+use sqlx::{PgConnection, PgPool, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 use super::{DatabaseUrl, Fault, Origin, waiting::Waiting};
-use crate::{OpenError, vault::hex};
+use crate::{
+    OpenError, Position, ReadError,
+    server::{
+        OPEN_WITHIN, connect_options, listen, readers,
+        schema::{server_name, unfit},
+    },
+    vault::hex,
+};
 
-/// How long a connection may take to be made.
-const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// How long a start waits until it knows the database.
-const OPEN_WITHIN: Duration = Duration::from_secs(30);
-/// How long the server may take for one statement, and a batch for the lock of the head.
-const STATEMENT_WITHIN: Duration = Duration::from_secs(5);
-const LOCK_WITHIN: Duration = Duration::from_secs(4);
-/// How long a node may have its turn without a word to the server, which ends it then.
-const IDLE_WITHIN: Duration = Duration::from_secs(2);
-/// How long an answer may take before the connection is given up: longer than the server allows a statement.
-const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 /// Reads that may be at work at once.
 const READERS: u32 = 4;
-/// How long a read waits for one of them.
+/// How long a read waits for one of their connections.
 const READER_WITHIN: Duration = Duration::from_secs(5);
 /// How long a process that wants the log for itself waits for one that has just ended.
 const ALONE_WITHIN: Duration = Duration::from_secs(5);
 const ALONE_EVERY: Duration = Duration::from_millis(50);
-/// Between attempts to listen again.
-const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// What a node says when it has appended: who it is.
 const CHANNEL: &str = "ledger";
-
-/// Statements say nothing that the ledger does not say itself.
-fn connect_options(url: &DatabaseUrl) -> Result<PgConnectOptions, OpenError> {
-    let options: PgConnectOptions =
-        url.reveal().parse().map_err(|fault: sqlx::Error| OpenError::Server(fault.into()))?;
-    Ok(options.application_name("invitation-ledger").disable_statement_logging())
-}
 
 pub(crate) struct PostgresLog {
     waiting: Waiting,
@@ -64,6 +49,7 @@ pub(crate) struct PostgresLog {
     /// The connection that turns are taken on; only the writer thread uses it. None: to be made.
     writer: Mutex<Option<PgConnection>>,
     readers: PgPool,
+    ends: end::Ends,
     /// Tells this node's notifications from those of others.
     node: String,
 }
@@ -73,20 +59,18 @@ impl PostgresLog {
     pub(crate) fn open(url: &DatabaseUrl, alone: bool) -> Result<Self, OpenError> {
         let options = connect_options(url)?;
         let waiting = Waiting::start("postgres")?;
-        let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(READER_WITHIN);
         let (origin, server, writer, readers) = waiting.apart(OPEN_WITHIN, async || {
-            let (origin, mut writer) = schema::prepare(&options).await?;
-            if alone && !is_alone(&mut writer).await.map_err(OpenError::Server)? {
-                return Err(schema::unfit(
-                    "another service writes to this ledger",
-                    "stop it, or name another database",
-                ));
+            let mut writer = schema::SCHEMA.prepare(&options).await?;
+            let origin = schema::look(&mut writer).await?;
+            if !has_hold(&mut writer, alone).await.map_err(OpenError::Server)? {
+                return Err(unfit(who_has_it(alone), "stop it, or name another database"));
             }
-            let server = schema::server_name(&mut writer).await?;
-            Ok((origin, server, writer, pool.connect_lazy_with(options.clone())))
+            let server = server_name(&mut writer).await?;
+            Ok((origin, server, writer, readers(&options, READERS, READER_WITHIN)))
         })?;
+        let ends = end::Ends::start(&waiting, options.clone());
         let node = Uuid::new_v4().to_string();
-        Ok(Self { waiting, origin, server, alone, options, writer: Mutex::new(Some(writer)), readers, node })
+        Ok(Self { waiting, origin, server, alone, options, writer: Mutex::new(Some(writer)), readers, ends, node })
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -95,6 +79,15 @@ impl PostgresLog {
 
     pub(crate) fn server(&self) -> &str {
         &self.server
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// Where the log ends now; none if only this process appends to it.
+    pub(crate) async fn end(&self) -> Result<Option<Position>, ReadError> {
+        if self.alone { Ok(None) } else { self.ends.ask().await.map(Some) }
     }
 
     /// Notes with the first start which keys belong to this log, and refuses others from then on.
@@ -111,46 +104,38 @@ impl PostgresLog {
         if asked.map_err(OpenError::Server)?.map_err(|fault| OpenError::Server(fault.into()))? == given {
             return Ok(());
         }
-        let reason = "the keys of this folder are not those of the ledger in the database";
-        Err(schema::unfit(reason, "name the folder that has its keys.db, or restore that file"))
+        let reason = "these are not the keys of the ledger in the database";
+        Err(unfit(reason, "name the folder or the database that has them (`data`, `keys`), or restore them"))
     }
 
     /// Listens on a connection of its own until the log is dropped.
     fn listen(&self, wake: Box<dyn Fn() + Send + Sync>) {
-        let (options, node) = (self.options.clone(), self.node.clone());
-        self.waiting.spawn(async move {
-            let pool =
-                PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_WITHIN).connect_lazy_with(options);
-            loop {
-                if let Err(fault) = listen_on(&pool, &node, &wake).await {
-                    tracing::debug!(error = &fault as &dyn std::error::Error, "news of the log is polled for only");
-                }
-                tokio::time::sleep(LISTEN_AGAIN).await;
+        let node = self.node.clone();
+        let hear = move |said: Option<&str>| {
+            if said != Some(&node) {
+                wake();
             }
-        });
+        };
+        self.waiting.spawn(listen(self.options.clone(), CHANNEL, hear));
     }
 }
 
-/// Ends with the connection: until there is another one, polling is all there is.
-async fn listen_on(pool: &PgPool, node: &str, wake: &(dyn Fn() + Send + Sync)) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
-    // What was said while nobody listened.
-    wake();
-    while let Some(said) = listener.try_recv().await? {
-        if said.payload() != node {
-            wake();
-        }
+/// Who has the log already.
+fn who_has_it(alone: bool) -> &'static str {
+    if alone {
+        "another service writes to this ledger"
+    } else {
+        "a service that keeps its state or keys in its folder writes to this ledger"
     }
-    Ok(())
 }
 
-/// Whether no other process has the log for itself, and then none will while this session lives.
-async fn is_alone(on: &mut PgConnection) -> Result<bool, Fault> {
+/// Takes the log alone, or beside others who do not want it alone; for as long as the session lives.
+async fn has_hold(on: &mut PgConnection, alone: bool) -> Result<bool, Fault> {
     let begun = Instant::now();
+    let lock = if alone { "pg_try_advisory_lock" } else { "pg_try_advisory_lock_shared" };
     loop {
-        let sql = "SELECT pg_try_advisory_lock($1)";
-        if sqlx::query_scalar(sql).bind(schema::ALONE).fetch_one(&mut *on).await? {
+        let sql = format!("SELECT {lock}($1)");
+        if sqlx::query_scalar(&sql).bind(schema::ALONE).fetch_one(&mut *on).await? {
             return Ok(true);
         }
         if begun.elapsed() >= ALONE_WITHIN {
@@ -158,8 +143,4 @@ async fn is_alone(on: &mut PgConnection) -> Result<bool, Fault> {
         }
         tokio::time::sleep(ALONE_EVERY).await;
     }
-}
-
-fn fault(fault: sqlx::Error) -> Fault {
-    fault.into()
 }

@@ -3,20 +3,20 @@
 //! Three round trips if no other node has written (lock, append, commit), four
 //! if one has. Between lock and commit this node waits for nothing but the database.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use sqlx::{Connection as _, FromRow as _, PgConnection, Row as _, postgres::PgRow};
+use sqlx::{FromRow as _, PgConnection, Row as _, postgres::PgRow};
 
 use super::{
     super::{AppendFault, Fault, Place, Row, Shared, Turn, TurnFault},
-    ANSWER_WITHIN, CHANNEL, CONNECT_WITHIN, IDLE_WITHIN, LOCK_WITHIN, PostgresLog, STATEMENT_WITHIN, fault, is_alone,
+    CHANNEL, PostgresLog, has_hold,
     read::{COLUMNS, bound},
-    schema,
+    schema, who_has_it,
 };
-use crate::locks::lock;
+use crate::{
+    locks::lock,
+    server::{ANSWER_WITHIN, all, begin_sql, connect, is_full, is_lost, run, within},
+};
 
 /// Rows read at once while catching up.
 const PAGE: i64 = 1_024;
@@ -26,11 +26,6 @@ const NEWS_IN_TURN: i64 = 1_024;
 const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 /// Between attempts.
 const SETTLE_EVERY: Duration = Duration::from_millis(100);
-/// The server's code for having no space.
-const DISK_FULL: &str = "53100";
-/// Its codes for having waited for the lock, or for a statement, as long as it was told to.
-const TIMED_OUT: [&str; 2] = ["55P03", "57014"];
-
 const APPEND: &str = "
 WITH appended AS (
   INSERT INTO ledger.events (position, tenant, tseq, aggregate_type, aggregate_id, sequence, event_id, event_type,
@@ -115,8 +110,7 @@ impl PostgresLog {
         if let Err(fault) = appended {
             *held = None;
             tracing::error!(error = &*fault, "a batch was not appended");
-            let full = sqlstate(&*fault).is_some_and(|code| code == DISK_FULL);
-            return Err(if full { AppendFault::Full } else { AppendFault::Busy });
+            return Err(if is_full(&*fault) { AppendFault::Full } else { AppendFault::Busy });
         }
         match self.waiting.on_this_thread(within(ANSWER_WITHIN, run(connection, "COMMIT"))) {
             Ok(()) => Ok(()),
@@ -212,16 +206,13 @@ impl PostgresLog {
     async fn connected<'h>(&self, held: &'h mut Option<PgConnection>) -> Result<Kept<'h>, TurnFault> {
         let was_idle = held.is_some();
         if held.is_none() {
-            let mut connection =
-                within(CONNECT_WITHIN, async { PgConnection::connect_with(&self.options).await.map_err(fault) })
-                    .await
-                    .map_err(TurnFault::Unreachable)?;
+            let mut connection = connect(&self.options).await.map_err(TurnFault::Unreachable)?;
             let found = within(ANSWER_WITHIN, async { schema::look(&mut connection).await.map_err(Fault::from) });
             if found.await.map_err(TurnFault::Unreachable)? != self.origin {
                 return Err(TurnFault::Diverged("it is another ledger, or begins another epoch"));
             }
-            if self.alone && !within(ANSWER_WITHIN, is_alone(&mut connection)).await.map_err(TurnFault::Unreachable)? {
-                return Err(TurnFault::Unreachable("another service writes to this ledger".into()));
+            if !within(ANSWER_WITHIN, has_hold(&mut connection, self.alone)).await.map_err(TurnFault::Unreachable)? {
+                return Err(TurnFault::Unreachable(who_has_it(self.alone).into()));
             }
             *held = Some(connection);
         }
@@ -241,21 +232,11 @@ struct Kept<'h> {
 const HEAD_LOCKED: &str = "SELECT position, leaf FROM ledger.head FOR UPDATE";
 const SHORTER: &str = "it ends before this node's last event, or with another one";
 
-/// In one message with what follows, so that it costs no round trip.
-fn begin_sql() -> String {
-    format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
-         SET LOCAL idle_in_transaction_session_timeout = {}",
-        LOCK_WITHIN.as_millis(),
-        STATEMENT_WITHIN.as_millis(),
-        IDLE_WITHIN.as_millis()
-    )
-}
-
 /// Rows after a place, once it is certain that the log still goes through it.
 async fn news(on: &mut PgConnection, since: Place, limit: i64) -> Result<Vec<Row>, TurnFault> {
     let sql = format!("SELECT {COLUMNS} FROM ledger.events WHERE position >= $1 ORDER BY position LIMIT $2");
-    let asked = async { sqlx::query(&sql).bind(bound(since.0)).bind(limit + 1).fetch_all(on).await.map_err(fault) };
+    let asked =
+        async { sqlx::query(&sql).bind(bound(since.0)).bind(limit + 1).fetch_all(on).await.map_err(Fault::from) };
     let found = within(ANSWER_WITHIN, asked).await.map_err(TurnFault::Unreachable)?;
     let mut rows = found
         .iter()
@@ -283,7 +264,7 @@ async fn stands(on: &mut PgConnection, last: Place) -> Result<bool, Fault> {
         return Ok(head == last);
     }
     let row = sqlx::query("SELECT leaf FROM ledger.events WHERE position = $1").bind(bound(last.0));
-    let row = within(ANSWER_WITHIN, async { row.fetch_one(on).await.map_err(fault) }).await?;
+    let row = within(ANSWER_WITHIN, async { row.fetch_one(on).await.map_err(Fault::from) }).await?;
     Ok(row.try_get::<&[u8], _>(0)? == last.1)
 }
 
@@ -295,30 +276,4 @@ fn place(head: &PgRow) -> Result<Place, sqlx::Error> {
 
 fn column<'r, T>(rows: &'r [Row], of: impl Fn(&'r Row) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
-}
-
-/// Several statements in one message.
-async fn all(on: &mut PgConnection, sql: &str) -> Result<Vec<PgRow>, Fault> {
-    sqlx::raw_sql(sql).fetch_all(on).await.map_err(fault)
-}
-
-async fn run(on: &mut PgConnection, sql: &str) -> Result<(), Fault> {
-    sqlx::raw_sql(sql).execute(on).await.map(|_| ()).map_err(fault)
-}
-
-async fn within<T>(limit: Duration, asking: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    tokio::time::timeout(limit, asking)
-        .await
-        .unwrap_or_else(|_| Err("the database server did not answer in time".into()))
-}
-
-/// Whether it is the session that failed, and another one may do better at once.
-fn is_lost(fault: &(dyn std::error::Error + 'static)) -> bool {
-    fault.is::<sqlx::Error>() && sqlstate(fault).is_none_or(|code| !TIMED_OUT.contains(&code.as_str()))
-}
-
-/// The server's own code for what went wrong.
-fn sqlstate(fault: &(dyn std::error::Error + 'static)) -> Option<String> {
-    let fault: &sqlx::Error = fault.downcast_ref()?;
-    fault.as_database_error()?.code().map(std::borrow::Cow::into_owned)
 }

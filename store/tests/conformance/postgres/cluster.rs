@@ -162,6 +162,15 @@ impl Database {
     pub fn refusal(&self, sql: &str) -> String {
         self.cluster.try_in(&self.name, sql).unwrap_err()
     }
+
+    /// Begins with some statements, says nothing more, and hears what the server thinks of it.
+    pub fn fall_silent(&self, sql: &str) -> Child {
+        let mut asking = Command::new(format!("{}/psql", self.cluster.programs));
+        asking.args(["-h", &self.cluster.folder, "-U", "postgres", "-d", &self.name, "-qtAX"]);
+        let mut child = asking.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        writeln!(child.stdin.as_mut().unwrap(), "{sql};").unwrap();
+        child
+    }
 }
 
 /// Where the newest server's programs are.

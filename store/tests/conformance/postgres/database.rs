@@ -217,6 +217,6 @@ async fn keys_of_another_ledger_are_refused_before_anything_is_written() {
         Ok(_) => panic!("opened"),
         Err(fault) => fault.to_string(),
     };
-    assert!(told.contains("not those of the ledger in the database") && told.contains("keys.db"), "{told}");
+    assert!(told.contains("not the keys of the ledger in the database") && told.contains("restore them"), "{told}");
     open_with(database.url(), &own, false).unwrap();
 }

@@ -1,6 +1,4 @@
-//! Kept state, told for memory and for a file.
-
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by panicking")]
+//! Kept state, told for memory, for a file and for a database that nodes share.
 
 use store::{Batch, State, StateError, StateOptions};
 use tempfile::TempDir;
@@ -30,6 +28,13 @@ macro_rules! stories {
             async fn $story() {
                 let folder = tempfile::tempdir().unwrap();
                 super::$story(super::open(&folder)).await;
+            })+
+        }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story(super::shared::node(&crate::postgres::cluster::Cluster::shared().database())).await;
             })+
         }
     };
@@ -161,4 +166,122 @@ async fn a_foreign_file_is_refused_by_name_and_left_alone() {
         Err(other) => panic!("{other:?}"),
     }
     assert_eq!(std::fs::read(&path).unwrap(), b"a letter");
+}
+
+/// Several nodes with one database.
+#[cfg(feature = "postgres")]
+mod shared {
+    use std::time::Instant;
+
+    use store::{Batch, DatabaseUrl, OpenError, State, StateError, StateOptions};
+
+    use super::{keys, text};
+    use crate::postgres::cluster::{Cluster, Database};
+
+    pub fn node(database: &Database) -> State {
+        State::open(StateOptions::Postgres { url: DatabaseUrl::new(database.url()) }).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_one_node_commits_the_others_have() {
+        let database = Cluster::shared().database();
+        let (one, other) = (node(&database), node(&database));
+        one.commit(Batch::new().put("s", "a", text("1")).put("s", "é", vec![0, 255])).await.unwrap();
+        assert_eq!((other.get("s", "a").unwrap(), other.get("s", "é").unwrap()), (Some(text("1")), Some(vec![0, 255])));
+        let stale = Batch::new().expect("s", "a", Some(text("0"))).put("s", "a", text("2"));
+        assert!(matches!(other.commit(stale).await, Err(StateError::Changed { .. })));
+        other.commit(Batch::new().expect("s", "a", Some(text("1"))).delete("s", "a")).await.unwrap();
+        assert_eq!((one.get("s", "a").unwrap(), one.count("s").unwrap()), (None, 1));
+        // Later is later for the others, and at the end at the latest.
+        one.commit_later(Batch::new().put("s", "b", text("3")));
+        one.close().await;
+        assert_eq!(keys(&other, "", None, 9), vec!["b", "é"]);
+        assert!(matches!(one.commit(Batch::new().put("s", "c", text("4"))).await, Err(StateError::Stopped)));
+        assert!(other.server().unwrap().starts_with("PostgreSQL 1"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_checks_that_race_over_three_nodes_one_holds() {
+        let database = Cluster::shared().database();
+        let nodes = [node(&database), node(&database), node(&database)];
+        for round in 0..10_u8 {
+            let before = round.checked_sub(1).map(|last| vec![last]);
+            let mut running = Vec::new();
+            for number in 0..30 {
+                let (state, before) = (nodes[number % 3].clone(), before.clone());
+                running.push(tokio::spawn(async move {
+                    let taken = Batch::new().expect("s", "one", before).put("s", "one", vec![round]);
+                    state.commit(taken.put("s", &format!("winner {round} {number}"), vec![])).await
+                }));
+            }
+            let mut winners = 0;
+            for task in running {
+                match task.await.unwrap() {
+                    Ok(()) => winners += 1,
+                    Err(fault) => assert!(matches!(fault, StateError::Changed { .. }), "{fault:?}"),
+                }
+            }
+            assert_eq!(winners, 1);
+            let told = nodes[0].scan("s", &format!("winner {round} "), None, 9).unwrap();
+            assert_eq!(told.len(), 1);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_node_that_holds_everybody_up_loses_its_turn() {
+        let database = Cluster::shared().database();
+        let state = node(&database);
+        state.commit(Batch::new().put("s", "a", text("1"))).await.unwrap();
+        // It began a turn and said nothing more: stopped, or cut off.
+        let mut silent = database.fall_silent(
+            "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 2000; SELECT pg_advisory_xact_lock(1229744756)",
+        );
+        let begun = Instant::now();
+        while database.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") != "1" {}
+        state.commit(Batch::new().put("s", "a", text("2"))).await.unwrap();
+        assert!(begun.elapsed().as_secs() < 4, "{:?}", begun.elapsed());
+        silent.kill().unwrap();
+        silent.wait().unwrap();
+        assert_eq!(state.get("s", "a").unwrap(), Some(text("2")));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_server_that_restarts_is_waited_for_and_lost_sessions_are_made_anew() {
+        let database = Cluster::own().database();
+        let state = node(&database);
+        state.commit(Batch::new().put("s", "a", text("1"))).await.unwrap();
+        database
+            .run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'invitation-ledger'");
+        state.commit(Batch::new().put("s", "b", text("1"))).await.unwrap();
+        database.cluster.stop();
+        state.commit_later(Batch::new().put("s", "c", text("1")));
+        let told = state.commit(Batch::new().put("s", "d", text("1"))).await;
+        assert!(matches!(told, Err(StateError::Busy)), "{told:?}");
+        assert!(matches!(state.get("s", "a"), Err(StateError::Server(_))));
+        assert_eq!(state.get("s", "c").unwrap(), Some(text("1")), "it waits in memory");
+        database.cluster.start_again("");
+        state.commit(Batch::new().put("s", "e", text("1"))).await.unwrap();
+        assert_eq!(keys(&node(&database), "", None, 9), vec!["a", "b", "c", "e"]);
+    }
+
+    #[test]
+    fn a_strangers_schema_and_missing_rights_are_refused_with_what_mends_it() {
+        let open = |url| match State::open(StateOptions::Postgres { url: DatabaseUrl::new(url) }) {
+            Err(StateError::Open(fault)) => {
+                assert!(matches!(*fault, OpenError::Unfit { .. }), "{fault:?}");
+                fault.to_string()
+            }
+            Ok(_) => panic!("opened"),
+            Err(other) => panic!("{other:?}"),
+        };
+        let database = Cluster::shared().database();
+        database.run("CREATE SCHEMA state; CREATE TABLE state.entries (a int)");
+        assert!(open(database.url()).contains("the schema state is another program's"));
+        let database = Cluster::shared().database();
+        drop(node(&database));
+        database
+            .run("CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA state TO clerk; GRANT SELECT ON state.meta TO clerk");
+        let told = open(database.url_as("clerk"));
+        assert!(told.contains("GRANT to it: DELETE ON state.entries, INSERT ON state.entries"), "{told}");
+    }
 }

@@ -1,0 +1,270 @@
+//! State in PostgreSQL, shared by all nodes that have the same database.
+//!
+//! Commit point: COMMIT returning. One advisory lock is held from the first
+//! statement of a group to its commit, so that commits of all nodes come one
+//! after the other, and a check still holds when its changes land.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::Bound,
+    sync::Mutex,
+    time::Duration,
+};
+
+use sqlx::{PgConnection, PgPool, Row as _, postgres::PgConnectOptions};
+
+use super::{
+    Batch, Place, StateError,
+    grouped::{Pending, Table, WriteFault},
+};
+use crate::{
+    DatabaseUrl, OpenError,
+    locks::lock,
+    server::{
+        ANSWER_WITHIN, Fault, OPEN_WITHIN, Waiting, begin_sql, connect, connect_options, is_full, is_lost, readers,
+        run,
+        schema::{ADVISORY, Schema, check_server, server_name},
+        within,
+    },
+};
+
+/// Reads that may be at work at once.
+const READERS: u32 = 8;
+/// How long a read waits for one of their connections: requests wait for it.
+const READER_WITHIN: Duration = Duration::from_secs(1);
+/// Who has this advisory lock changes the state.
+const CHANGING: i64 = ADVISORY + 2;
+
+const SCHEMA: Schema = Schema {
+    name: "state",
+    steps: &[include_str!("schema.sql")],
+    rights: &[("entries", "SELECT"), ("entries", "INSERT"), ("entries", "UPDATE"), ("entries", "DELETE")],
+};
+
+const WANTED: &str = "
+SELECT e.space, e.key, e.value FROM unnest($1::text[], $2::text[]) AS wanted (space, key)
+JOIN state.entries e ON e.space = wanted.space AND e.key = wanted.key";
+const CHANGE: &str = "
+WITH gone AS (
+  DELETE FROM state.entries e USING unnest($4::text[], $5::text[]) AS gone (space, key)
+  WHERE e.space = gone.space AND e.key = gone.key
+)
+INSERT INTO state.entries (space, key, value) SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[])
+ON CONFLICT (space, key) DO UPDATE SET value = excluded.value";
+
+pub(super) struct PostgresTable {
+    waiting: Waiting,
+    server: String,
+    options: PgConnectOptions,
+    /// The connection that groups are written on. None: to be made.
+    writer: Mutex<Option<PgConnection>>,
+    readers: PgPool,
+}
+
+/// What becomes of entries in one transaction, over what was there before it.
+#[derive(Default)]
+struct Overlay {
+    before: HashMap<Place, Vec<u8>>,
+    after: BTreeMap<Place, Option<Vec<u8>>>,
+}
+
+impl PostgresTable {
+    pub(super) fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
+        let options = connect_options(url)?;
+        let waiting = Waiting::start("state-server")?;
+        let (server, writer, readers) = waiting.apart(OPEN_WITHIN, async || {
+            let mut writer = SCHEMA.prepare(&options).await?;
+            Ok((server_name(&mut writer).await?, writer, readers(&options, READERS, READER_WITHIN)))
+        })?;
+        Ok(Self { waiting, server, options, writer: Mutex::new(Some(writer)), readers })
+    }
+
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    fn asked<T: Send + 'static>(
+        &self,
+        asking: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+    ) -> Result<T, StateError> {
+        let asking = within(ANSWER_WITHIN, async { Ok(asking.await?) });
+        self.waiting.run(asking).and_then(|told| told).map_err(StateError::Server)
+    }
+
+    /// Everything up to the commit. Told afterwards: whether COMMIT was sent.
+    async fn write_on(
+        &self,
+        on: &mut PgConnection,
+        later: &[Pending],
+        batches: &[Batch],
+        sent: &mut bool,
+    ) -> Result<Vec<Result<(), StateError>>, Fault> {
+        run(on, &format!("{}; SELECT pg_advisory_xact_lock({CHANGING})", begin_sql())).await?;
+        let mut overlay = Overlay::default();
+        overlay.after.extend(later.iter().map(|(place, (_, value))| (place.clone(), value.clone())));
+        let wanted: HashSet<&Place> = batches.iter().flat_map(|batch| &batch.checks).map(|(place, _)| place).collect();
+        if !wanted.is_empty() {
+            let (spaces, keys): (Vec<&str>, Vec<&str>) =
+                wanted.into_iter().map(|(space, key)| (space.as_str(), key.as_str())).unzip();
+            for row in sqlx::query(WANTED).bind(spaces).bind(keys).fetch_all(&mut *on).await? {
+                overlay.before.insert((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?);
+            }
+        }
+        let results = batches.iter().map(|batch| overlay.lay(batch)).collect();
+        overlay.change(on).await?;
+        *sent = true;
+        run(on, "COMMIT").await?;
+        Ok(results)
+    }
+
+    /// Once more on a new connection if the one at hand had died before anything was sent for good.
+    async fn write_again(
+        &self,
+        held: &mut Option<PgConnection>,
+        later: &[Pending],
+        batches: &[Batch],
+        sent: &mut bool,
+    ) -> Result<Vec<Result<(), StateError>>, Fault> {
+        if let Some(kept) = held.as_mut() {
+            let done = within(ANSWER_WITHIN, self.write_on(kept, later, batches, sent)).await;
+            match done {
+                Err(fault) if !*sent && is_lost(&*fault) => *held = None,
+                done => return done,
+            }
+        }
+        let mut made = connect(&self.options).await?;
+        within(ANSWER_WITHIN, async { Ok(check_server(&mut made).await?) }).await?;
+        let kept = held.insert(made);
+        within(ANSWER_WITHIN, self.write_on(kept, later, batches, sent)).await
+    }
+}
+
+impl Overlay {
+    fn now(&self, place: &Place) -> Option<&Vec<u8>> {
+        match self.after.get(place) {
+            Some(value) => value.as_ref(),
+            None => self.before.get(place),
+        }
+    }
+
+    fn lay(&mut self, batch: &Batch) -> Result<(), StateError> {
+        if let Some((place, _)) = batch.checks.iter().find(|(place, expected)| self.now(place) != expected.as_ref()) {
+            let (space, key) = place.clone();
+            return Err(StateError::Changed { space, key });
+        }
+        self.after.extend(batch.changes.iter().cloned());
+        Ok(())
+    }
+
+    async fn change(self, on: &mut PgConnection) -> Result<(), Fault> {
+        if self.after.is_empty() {
+            return Ok(());
+        }
+        let (mut put, mut gone) = ((Vec::new(), Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+        for ((space, key), value) in self.after {
+            match value {
+                Some(value) => {
+                    put.0.push(space);
+                    put.1.push(key);
+                    put.2.push(value);
+                }
+                None => {
+                    gone.0.push(space);
+                    gone.1.push(key);
+                }
+            }
+        }
+        let change = sqlx::query(CHANGE).bind(put.0).bind(put.1).bind(put.2).bind(gone.0).bind(gone.1);
+        change.execute(on).await?;
+        Ok(())
+    }
+}
+
+impl Table for PostgresTable {
+    fn get(&self, space: &str, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        let (readers, space, key) = (self.readers.clone(), space.to_owned(), key.to_owned());
+        self.asked(async move {
+            let select = "SELECT value FROM state.entries WHERE space = $1 AND key = $2";
+            sqlx::query_scalar(select).bind(space).bind(key).fetch_optional(&readers).await
+        })
+    }
+
+    fn scan(&self, from: &Bound<Place>, prefix: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        let (Bound::Included((space, key)) | Bound::Excluded((space, key))) = from.clone() else {
+            return Ok(Vec::new());
+        };
+        let included = matches!(from, Bound::Included(_));
+        let (readers, prefix) = (self.readers.clone(), prefix.to_owned());
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.asked(async move {
+            let select = "SELECT key, value FROM state.entries \
+                          WHERE space = $1 AND key >= $2 AND ($3 OR key > $2) \
+                          AND ($4::text IS NULL OR key < $4) AND starts_with(key, $5) ORDER BY key LIMIT $6";
+            let asked = sqlx::query_as(select).bind(space).bind(key).bind(included).bind(beyond(&prefix));
+            asked.bind(prefix).bind(limit).fetch_all(&readers).await
+        })
+    }
+
+    fn count(&self, space: &str) -> Result<u64, StateError> {
+        let (readers, space) = (self.readers.clone(), space.to_owned());
+        self.asked(async move {
+            let select = "SELECT count(*) FROM state.entries WHERE space = $1";
+            sqlx::query_scalar::<_, i64>(select).bind(space).fetch_one(&readers).await.map(i64::cast_unsigned)
+        })
+    }
+
+    fn write(&self, later: &[Pending], batches: &[Batch]) -> Result<Vec<Result<(), StateError>>, WriteFault> {
+        let mut held = lock(&self.writer);
+        let mut sent = false;
+        let written = self.waiting.on_this_thread(self.write_again(&mut held, later, batches, &mut sent));
+        written.map_err(|fault| {
+            // Dropped, and with it the lock.
+            *held = None;
+            tracing::error!(error = &*fault, "the state could not be written");
+            let told = match (sent, is_full(&*fault)) {
+                // Whatever the server said: a session that is ended may have committed before.
+                (true, _) => || StateError::Unknown,
+                (false, true) => || StateError::DiskFull,
+                (false, false) => || StateError::Busy,
+            };
+            WriteFault { told, fatal: false }
+        })
+    }
+
+    fn tidy(&self) {
+        *lock(&self.writer) = None;
+    }
+}
+
+/// The least text that is greater than all that begin with this; none if there is none.
+fn beyond(prefix: &str) -> Option<String> {
+    let mut rest = prefix.to_owned();
+    while let Some(last) = rest.pop() {
+        // `char`s ascend as their bytes do.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            rest.push(next);
+            return Some(rest);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beyond;
+
+    #[test]
+    fn what_lies_beyond_a_prefix_is_the_next_text_by_its_bytes() {
+        for (prefix, next) in [
+            ("", None),
+            ("a", Some("b")),
+            ("a/", Some("a0")),
+            ("é", Some("ê")),
+            ("\u{d7ff}", Some("\u{e000}")),
+            ("a\u{10ffff}", Some("b")),
+            ("\u{10ffff}", None),
+        ] {
+            assert_eq!(beyond(prefix).as_deref(), next, "{prefix:?}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Keys in PostgreSQL, shared by all nodes that have the same database.
+//!
+//! Promise: a key that was destroyed at one node is used by no other for longer
+//! than [`TRUSTED_FOR`]. Every node asks what was destroyed, and what it holds in
+//! memory counts only for so long after its last question was sent.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use sqlx::{PgPool, Row as _, postgres::PgRow};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{
+    Key, Standing, VaultError,
+    keys::{Secret, draw},
+};
+use crate::{
+    DatabaseUrl, OpenError,
+    locks::lock,
+    server::{
+        ANSWER_WITHIN, OPEN_WITHIN, Waiting, connect_options, readers,
+        schema::{Schema, server, server_name},
+        within,
+    },
+};
+
+/// Connections of a node.
+const CONNECTIONS: u32 = 4;
+/// How long one that is free is waited for.
+const CONNECTION_WITHIN: Duration = Duration::from_secs(2);
+/// For so long after a question for what was destroyed keys in memory are used.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// Destroyed subjects told at once.
+const PAGE: i64 = 1_024;
+
+const SCHEMA: Schema = Schema {
+    name: "keys",
+    steps: &[include_str!("schema.sql")],
+    rights: &[
+        ("keys", "SELECT"),
+        ("keys", "INSERT"),
+        ("keys", "UPDATE"),
+        ("destroyed", "SELECT"),
+        ("destroyed", "INSERT"),
+        ("secrets", "SELECT"),
+        ("secrets", "INSERT"),
+        ("counters", "SELECT"),
+        ("counters", "UPDATE"),
+    ],
+};
+
+pub(super) struct PostgresKeys {
+    waiting: Waiting,
+    server: String,
+    pool: PgPool,
+    /// What was destroyed up to this number is forgotten here.
+    forgotten: Mutex<i64>,
+    begun: Instant,
+    /// When what is in memory stops counting, in ms since `begun`.
+    trusted_until: AtomicU64,
+}
+
+impl PostgresKeys {
+    pub(super) fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
+        let options = connect_options(url)?;
+        let waiting = Waiting::start("keys-server")?;
+        let (server, pool, last) = waiting.apart(OPEN_WITHIN, async || {
+            let mut on = SCHEMA.prepare(&options).await?;
+            let last = "SELECT last FROM keys.counters WHERE name = 'destroyed'";
+            let last: i64 = sqlx::query_scalar(last).fetch_one(&mut on).await.map_err(server)?;
+            Ok((server_name(&mut on).await?, readers(&options, CONNECTIONS, CONNECTION_WITHIN), last))
+        })?;
+        let (begun, trusted_until) = (Instant::now(), AtomicU64::new(0));
+        Ok(Self { waiting, server, pool, forgotten: Mutex::new(last), begun, trusted_until })
+    }
+
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// What stands under a name, once this has been put there if nothing stood there.
+    pub(super) fn secret(&self, name: &str, fresh: &Secret) -> Result<Secret, VaultError> {
+        let (pool, name, fresh) = (self.pool.clone(), name.to_owned(), fresh.clone());
+        self.asked(async move {
+            let put = "INSERT INTO keys.secrets VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+            sqlx::query(put).bind(&name).bind(fresh.as_slice()).execute(&pool).await?;
+            let told = sqlx::query_scalar("SELECT value FROM keys.secrets WHERE name = $1").bind(name);
+            told.fetch_one(&pool).await.map(Zeroizing::new)
+        })
+    }
+
+    pub(super) fn make_block(&self, size: usize) -> Result<Vec<(Uuid, Key)>, VaultError> {
+        let pool = self.pool.clone();
+        self.asked(async move {
+            let next = "UPDATE keys.counters SET last = last + 1 WHERE name = 'blocks' RETURNING last";
+            let number: i64 = sqlx::query_scalar(next).fetch_one(&pool).await?;
+            let block = draw(number.cast_unsigned(), size);
+            let (subjects, keys): (Vec<Uuid>, Vec<&[u8]>) = block.iter().map(|(id, key)| (*id, key.as_slice())).unzip();
+            let put = "INSERT INTO keys.keys SELECT * FROM unnest($1::uuid[], $2::bytea[])";
+            sqlx::query(put).bind(subjects).bind(keys).execute(&pool).await?;
+            Ok(block)
+        })
+    }
+
+    /// How keys stand. `found` hears of each while what it notes cannot be missed by a later forgetting.
+    pub(super) fn standings(
+        &self,
+        subjects: &[Uuid],
+        mut found: impl FnMut(Uuid, &Standing),
+    ) -> Result<HashMap<Uuid, Standing>, VaultError> {
+        let (pool, wanted, asked_at) = (self.pool.clone(), subjects.to_vec(), self.begun.elapsed());
+        let rows: Vec<(i64, Option<(Uuid, Standing)>)> = self.asked(async move {
+            let sql = "SELECT last, subject, key FROM keys.counters LEFT JOIN keys.keys ON subject = ANY($1) \
+                       WHERE name = 'destroyed'";
+            sqlx::query(sql).bind(wanted).fetch_all(&pool).await?.iter().map(looked_up).collect()
+        })?;
+        let last = rows.first().map_or(0, |(last, _)| *last);
+        let standings: HashMap<Uuid, Standing> = rows.into_iter().filter_map(|(_, found)| found).collect();
+        let forgotten = lock(&self.forgotten);
+        // What was destroyed since these rows were read is still to be forgotten, or they are not noted.
+        if *forgotten <= last {
+            standings.iter().for_each(|(subject, standing)| found(*subject, standing));
+        }
+        if *forgotten == last {
+            self.trust(asked_at);
+        }
+        drop(forgotten);
+        Ok(standings)
+    }
+
+    /// Whether a key in memory may be used without asking.
+    pub(super) fn trusts(&self) -> bool {
+        self.begun.elapsed().as_millis() < u128::from(self.trusted_until.load(Relaxed))
+    }
+
+    /// Asks what was destroyed since the last time; `forget` is called for each.
+    pub(super) fn news(&self, mut forget: impl FnMut(Uuid)) -> Result<(), VaultError> {
+        loop {
+            let (pool, since, asked_at) = (self.pool.clone(), *lock(&self.forgotten), self.begun.elapsed());
+            let news: Vec<(i64, Uuid)> = self.asked(async move {
+                let sql = "SELECT number, subject FROM keys.destroyed WHERE number > $1 ORDER BY number LIMIT $2";
+                sqlx::query_as(sql).bind(since).bind(PAGE).fetch_all(&pool).await
+            })?;
+            let mut forgotten = lock(&self.forgotten);
+            for (number, subject) in &news {
+                forget(*subject);
+                *forgotten = (*forgotten).max(*number);
+            }
+            if i64::try_from(news.len()).unwrap_or(PAGE) < PAGE {
+                self.trust(asked_at);
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) fn destroy(&self, subject: Uuid) -> Result<(), VaultError> {
+        let pool = self.pool.clone();
+        self.asked(async move {
+            let sql = "
+WITH numbered AS (UPDATE keys.counters SET last = last + 1 WHERE name = 'destroyed' RETURNING last),
+     gone AS (INSERT INTO keys.keys VALUES ($1, NULL) ON CONFLICT (subject) DO UPDATE SET key = NULL)
+INSERT INTO keys.destroyed SELECT last, $1 FROM numbered";
+            sqlx::query(sql).bind(subject).execute(&pool).await.map(|_| ())
+        })
+    }
+
+    fn trust(&self, asked_at: Duration) {
+        let until = u64::try_from((asked_at + TRUSTED_FOR).as_millis()).unwrap_or(u64::MAX);
+        self.trusted_until.fetch_max(until, Relaxed);
+    }
+
+    fn asked<T: Send + 'static>(
+        &self,
+        asking: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        let asking = within(ANSWER_WITHIN, async { Ok(asking.await?) });
+        self.waiting.run(asking).and_then(|told| told).map_err(VaultError::Server)
+    }
+}
+
+fn looked_up(row: &PgRow) -> Result<(i64, Option<(Uuid, Standing)>), sqlx::Error> {
+    let last = row.try_get(0)?;
+    let Some(subject) = row.try_get::<Option<Uuid>, _>(1)? else { return Ok((last, None)) };
+    let Some(bytes) = row.try_get::<Option<&[u8]>, _>(2)? else {
+        return Ok((last, Some((subject, Standing::Destroyed))));
+    };
+    let key = bytes.try_into().map_err(|_| sqlx::Error::Decode("a key has 32 bytes".into()))?;
+    Ok((last, Some((subject, Standing::Live(Arc::new(Zeroizing::new(key)))))))
+}
