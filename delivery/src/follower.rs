@@ -85,7 +85,7 @@ async fn advance(shared: &Arc<Shared>, known: &mut Option<Progress>) -> Result<b
     };
     let Folded { changes, fresh, cursor: next } = folded;
     if changes.is_empty() {
-        shared.outbox.move_cursor_later(&next);
+        shared.outbox.move_cursor(&next).await?;
     } else {
         match shared.outbox.commit(changes, Some(&next)).await {
             Ok(()) => {}

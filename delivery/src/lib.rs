@@ -15,6 +15,9 @@
 //! | the attempt | the log is asked; no result there: unknown, one repeat |
 //! | the provider's word | it is recorded, nothing is sent |
 //! | the result in the log | the row goes |
+//!
+//! Of several nodes with one outbox the one that has the lease follows and sends;
+//! every change of its courier is fenced by it ([`store::Lease`]).
 
 mod ask;
 mod courier;
@@ -27,6 +30,7 @@ mod options;
 mod outbox;
 mod row;
 mod schedule;
+mod tenure;
 mod transport;
 
 pub use error::{DeliveryError, OperatorError, TemplateFault};
@@ -47,7 +51,7 @@ use outbox::{Cursor, Outbox};
 use row::{Key, Row};
 use schedule::{MAX_SCHEDULED, Schedule};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::{Ledger, Position, State};
+use store::{Lease, Ledger, Position, State};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use transport::Transport;
@@ -66,6 +70,7 @@ pub(crate) struct Shared {
     bus: CommandBus,
     clock: Arc<dyn Clock>,
     outbox: Outbox,
+    lease: Lease,
     schedule: Mutex<Schedule>,
     letters: Letters,
     transport: Transport,
@@ -103,8 +108,9 @@ impl Delivery {
         let transport = Transport::open(&options)?;
         let templates = Templates::load(options.templates.as_deref())?;
         let letters = Letters::new(bus.clone(), ledger.clone(), secrets, templates, place);
+        let lease = Lease::new(state.clone(), "courier");
         let outbox = Outbox::open(state)?;
-        if ledger.head() == 0 && outbox.cursor()?.is_none() {
+        if ledger.head() == 0 && !outbox.is_shared() && outbox.cursor()?.is_none() {
             outbox.move_cursor_later(&Cursor::at(ledger.head_mark()));
         }
         let shared = Shared {
@@ -112,6 +118,7 @@ impl Delivery {
             bus,
             clock,
             outbox,
+            lease,
             schedule: Mutex::new(Schedule::new(MAX_SCHEDULED)),
             letters,
             transport,
@@ -127,13 +134,25 @@ impl Delivery {
         Ok(Self { shared: Arc::new(shared), closing: Arc::new(watch::Sender::new(false)), tasks: Arc::default() })
     }
 
+    /// The same note where other nodes have the outbox, durable when it returns; to be
+    /// called after [`Self::new`], before the first event is written.
+    ///
+    /// # Errors
+    /// When the state cannot be changed.
+    pub async fn note_beginning(&self) -> Result<(), DeliveryError> {
+        let shared = &self.shared;
+        if shared.outbox.is_shared() && shared.ledger.head() == 0 {
+            shared.outbox.note_beginning(&Cursor::at(shared.ledger.head_mark())).await?;
+        }
+        Ok(())
+    }
+
     /// Starts to follow and to send, once, on the present runtime. With transport `none`,
     /// nothing is started: asks wait in the log for the next start with another one.
     pub fn start(&self) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         if tasks.is_empty() && self.sends() && !*self.closing.borrow() {
-            tasks.push(tokio::spawn(follower::run(self.shared.clone(), self.closing.subscribe())));
-            tasks.push(tokio::spawn(courier::run(self.shared.clone(), self.closing.subscribe())));
+            tasks.push(tokio::spawn(tenure::run(self.shared.clone(), self.closing.subscribe())));
         }
     }
 
@@ -210,7 +229,7 @@ impl Delivery {
             queued: shared.outbox.live(),
             sending: u64::try_from(shared.schedule().leased()).unwrap_or(u64::MAX),
             dead: shared.outbox.dead(),
-            cursor: *shared.followed.borrow(),
+            cursor: shared.cursor(),
             head: shared.ledger.head(),
             stopped: shared.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             ..OutboxFigures::default()
@@ -250,6 +269,13 @@ impl Shared {
         if let Some(due) = again {
             schedule.insert(due, key, false);
         }
+    }
+
+    /// How far the log has been followed, by this node or by the one that does it.
+    fn cursor(&self) -> Position {
+        let own = *self.followed.borrow();
+        let noted = || self.outbox.cursor().ok().flatten().map_or(own, |cursor| cursor.position);
+        if own == 0 && self.outbox.is_shared() { noted() } else { own }
     }
 
     fn followed(&self, position: Position) {

@@ -169,7 +169,7 @@ impl Shared {
         };
         let mut changes = Changes::default();
         changes.replace(Some(&stored), Some(&after));
-        Ok(self.outbox.commit(changes, None).await?)
+        Ok(self.outbox.decide(key, changes).await?)
     }
 
     /// Ends a mail. The log is told, unless it knows of a failure already.
@@ -189,18 +189,18 @@ impl Shared {
         match row.phase {
             Phase::Dead { because: Because::Failed(_) } => {
                 changes.replace(Some(&stored), None);
-                return Ok(self.outbox.commit(changes, None).await?);
+                return Ok(self.outbox.decide(key, changes).await?);
             }
             Phase::Answered { .. } => return Err(OperatorError::Busy(id.to_owned())),
             Phase::Dead { because: Because::StateLost } | Phase::Waiting | Phase::Attempted { .. } => {}
         }
         let answered = Row { phase: Phase::Answered { failed }, due: self.clock.now(), ..row };
         changes.replace(Some(&stored), Some(&answered));
-        self.outbox.commit(changes, None).await?;
+        self.outbox.decide(key, changes).await?;
         let case = RecordDelivery { mail: answered.mail(), outcome: outcome_of(failed) };
         let context = courier::context(&answered, self.clock.now());
         self.bus.perform(context, case).await.map_err(|failure| OperatorError::Record(Box::new(failure)))?;
-        self.outbox.change_later(&answered, None);
+        self.outbox.end_decided(&answered).await?;
         self.counts.ended(failed);
         Ok(())
     }

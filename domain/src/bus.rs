@@ -233,6 +233,10 @@ pub trait Runner:
     + Peek<User>
     + 'static
 {
+    /// Waits until what other nodes acknowledged before is seen here.
+    async fn arrive(&self) -> Result<(), Failure> {
+        Ok(())
+    }
     async fn run(&self, context: Context, job: Arc<dyn Job>) -> Result<Box<dyn Record>, Failure>;
     /// The aggregate that holds a claim at the head of the log.
     async fn holder(&self, tenant: &TenantName, claim: Claim) -> Result<Option<Uuid>, Failure>;
@@ -277,6 +281,15 @@ impl CommandBus {
     #[must_use]
     pub fn new(runner: Arc<dyn Runner>) -> Self {
         Self { runner }
+    }
+
+    /// What every request begins with: whatever was acknowledged before, at this node
+    /// or at another one, is seen by everything that is asked afterwards.
+    ///
+    /// # Errors
+    /// When it cannot be told now what other nodes have acknowledged.
+    pub async fn arrive(&self) -> Result<(), Failure> {
+        self.runner.arrive().await
     }
 
     /// Runs a use case to its durable end and answers from the receipt.

@@ -2,12 +2,14 @@
 //! revoked, stand in the log and are asked at each request.
 
 use crate::error::state;
+use crate::sessions::REMEMBERED_FOR;
 use crate::token::TokenDigest;
 use crate::{Token, TokenKind};
 use domain::{Failure, TenantName};
 use quick_cache::sync::{Cache, GuardResult};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Instant;
 use store::{Batch, State};
 use uuid::Uuid;
 
@@ -29,7 +31,8 @@ pub(crate) struct Owner {
 
 pub(crate) struct Applications {
     state: State,
-    cache: Cache<TokenDigest, Arc<Owner>>,
+    /// With when it was read.
+    cache: Cache<TokenDigest, (Arc<Owner>, Instant)>,
 }
 
 impl Applications {
@@ -38,18 +41,25 @@ impl Applications {
     }
 
     pub(crate) fn find(&self, digest: &TokenDigest) -> Result<Option<Arc<Owner>>, Failure> {
+        // Where another node may end it, it is read again in time.
+        if self.state.server().is_some()
+            && self.cache.peek(digest).is_some_and(|(_, read_at)| read_at.elapsed() >= REMEMBERED_FOR)
+        {
+            self.cache.remove(digest);
+        }
         // The placeholder is taken away by `forget`, so that what was read
         // before it is not remembered after it.
         let guard = match self.cache.get_value_or_guard(digest, None) {
-            GuardResult::Value(owner) => return Ok(Some(owner)),
+            GuardResult::Value((owner, _)) => return Ok(Some(owner)),
             GuardResult::Guard(guard) => Some(guard),
             GuardResult::Timeout => None,
         };
+        let read_at = Instant::now();
         let Some(bytes) = self.state.get(TOKENS, &digest.to_string()).map_err(state)? else { return Ok(None) };
         let owner: Arc<Owner> = Arc::new(serde_json::from_slice(&bytes).map_err(Failure::internal)?);
         if let Some(guard) = guard {
             // Refused when the token ended meanwhile: this answer is the last one.
-            let _ = guard.insert(owner.clone());
+            let _ = guard.insert((owner.clone(), read_at));
         }
         Ok(Some(owner))
     }

@@ -78,7 +78,7 @@ pub(crate) const RETRY_AFTER_S: u64 = 1;
 
 pub(crate) fn state(fault: StateError) -> Failure {
     match fault {
-        StateError::Busy => Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into(),
+        StateError::Busy | StateError::Server(_) => Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into(),
         StateError::DiskFull => Unavailable::DiskFull.into(),
         StateError::Unknown => Unavailable::OutcomeUnknown.into(),
         StateError::Stopped => Unavailable::Stopping.into(),

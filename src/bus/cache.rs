@@ -74,6 +74,13 @@ impl Cache {
         self.states.remove(stream);
     }
 
+    /// Drops what is older than a version.
+    pub fn forget_older(&self, stream: &StreamId, version: u64) {
+        if self.states.peek(stream).is_some_and(|(present, _)| present < version) {
+            self.forget(stream);
+        }
+    }
+
     fn lock(&self, stream: &StreamId) -> MutexGuard<'_, ()> {
         let stripe = usize::try_from(self.hasher.hash_one(stream) % STRIPES as u64).unwrap_or(0);
         self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)

@@ -25,7 +25,7 @@ use rand::Rng;
 use record::LedgerRecord;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{CommandId, Ledger, ReadError, Receipt, State, StreamId, SubmitError, Vault};
+use store::{CommandId, Ledger, ReadError, Receipt, Recorded, State, StreamId, SubmitError, Vault, VaultError};
 use uncut::Uncut;
 use unit::LedgerUnit;
 use uuid::Uuid;
@@ -70,6 +70,16 @@ impl Bus {
         let BusParts { ledger, vault, state, secrets, clock } = parts;
         let (cache, mails, outcomes) = (Cache::default(), MailBoard::default(), Outcomes::new(state));
         Self { inner: Arc::new(Inner { ledger, vault, secrets, clock, cache, mails, outcomes }) }
+    }
+}
+
+impl Bus {
+    /// Another node has appended this: who waits here for a mail's result hears it.
+    pub fn hear(&self, event: &Recorded) {
+        let (Ok(tenant), Some(id)) = (TenantName::parse(&event.tenant), id_in(&event.stream)) else { return };
+        if let Some((mail, result)) = mail_board::result_of(&tenant, id, &event.stream, &event.kind, &event.payload) {
+            self.inner.mails.post(mail, result);
+        }
     }
 }
 
@@ -214,6 +224,7 @@ impl Inner {
                 Err(Unavailable::OutcomeUnknown.into())
             }
             SubmitError::Stopped => Err(Unavailable::Stopping.into()),
+            SubmitError::Vault(VaultError::Server(_)) => Err(Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into()),
             error @ (SubmitError::TooLarge | SubmitError::Malformed(_) | SubmitError::Vault(_)) => {
                 Err(Failure::internal(error))
             }
@@ -233,6 +244,10 @@ impl Inner {
 
     /// An aggregate as it stands: from the cache, or folded from its stream.
     fn current<A: Root>(&self, stream: &StreamId, tenant: &TenantName, id: Uuid) -> Result<(u64, Arc<A>), Failure> {
+        // What other nodes append is in the index, and nobody tells the cache.
+        if self.ledger.is_shared() {
+            self.cache.forget_older(stream, self.ledger.version(stream).map_err(unread)?);
+        }
         self.cache.get_or_load(stream, || event_store::fold::<A>(&self.ledger, stream, (tenant, id), None))
     }
 }
@@ -240,7 +255,9 @@ impl Inner {
 /// A server that does not answer now may do so soon; whatever else cannot be read is a fault.
 fn unread(fault: ReadError) -> Failure {
     match fault {
-        ReadError::Server(_) => Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into(),
+        ReadError::Server(_) | ReadError::Vault(VaultError::Server(_)) => {
+            Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into()
+        }
         ReadError::Sqlite(_) | ReadError::Damaged { .. } | ReadError::KeyMissing { .. } | ReadError::Vault(_) => {
             Failure::internal(fault)
         }
@@ -262,6 +279,10 @@ fn lane(channel: Channel) -> store::Lane {
 
 #[async_trait]
 impl Runner for Bus {
+    async fn arrive(&self) -> Result<(), Failure> {
+        self.inner.ledger.arrive().await.map_err(unread)
+    }
+
     async fn run(&self, context: Context, job: Arc<dyn Job>) -> Result<Box<dyn Record>, Failure> {
         if job.reads_only() {
             return Ok(Box::new(self.inner.read(context, &job).await?));

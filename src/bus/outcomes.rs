@@ -3,11 +3,11 @@
 //! They stand in the kept state for as long as a key counts: definite refusals
 //! word for word, and of a success without events what it had read.
 
-use domain::{Context, Failure, Refusal, Timestamp};
+use domain::{Context, Failure, Refusal, Timestamp, Unavailable};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::time::Duration;
-use store::{Batch, CommandId, State, StreamId};
+use store::{Batch, CommandId, State, StateError, StreamId};
 
 /// How long an `Idempotency-Key` counts.
 pub const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -48,7 +48,7 @@ impl Outcomes {
         fingerprint: Option<[u8; 32]>,
         now: Timestamp,
     ) -> Result<Option<Kept>, Failure> {
-        let Some(bytes) = self.state.get(SPACE, &hex(&command.0)).map_err(Failure::internal)? else { return Ok(None) };
+        let Some(bytes) = self.state.get(SPACE, &hex(&command.0)).map_err(unkept)? else { return Ok(None) };
         let row: Row = serde_json::from_slice(&bytes).map_err(Failure::internal)?;
         if now >= row.until {
             return Ok(None);
@@ -84,7 +84,18 @@ impl Outcomes {
             read: read.iter().map(|(stream, version)| (stream.as_str().to_owned(), *version)).collect(),
         };
         let bytes = serde_json::to_vec(&row).map_err(Failure::internal)?;
-        self.state.commit(Batch::default().put(SPACE, &hex(&command.0), bytes)).await.map_err(Failure::internal)
+        self.state.commit(Batch::default().put(SPACE, &hex(&command.0), bytes)).await.map_err(unkept)
+    }
+}
+
+/// A database that does not answer now may do so soon; whatever else fails is a fault.
+fn unkept(fault: StateError) -> Failure {
+    match fault {
+        StateError::Busy | StateError::Server(_) => Unavailable::Busy { retry_after_s: super::RETRY_AFTER_S }.into(),
+        StateError::DiskFull => Unavailable::DiskFull.into(),
+        StateError::Unknown => Unavailable::OutcomeUnknown.into(),
+        StateError::Stopped => Unavailable::Stopping.into(),
+        fault @ (StateError::Sqlite(_) | StateError::Open(_) | StateError::Changed { .. }) => Failure::internal(fault),
     }
 }
 

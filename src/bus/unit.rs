@@ -242,8 +242,8 @@ impl Unit for LedgerUnit {
 
     async fn subject(&mut self) -> Result<Subject, Failure> {
         let subject = self.inner.vault.subject().await.map_err(|error| {
-            // No block of keys was written in time: the disk is slow, nothing is broken.
-            let slow = matches!(error, store::VaultError::Empty);
+            // No block of keys was written in time: disk or server is slow, nothing is broken.
+            let slow = matches!(error, store::VaultError::Empty | store::VaultError::Server(_));
             if slow { Unavailable::Busy { retry_after_s: RETRY_AFTER_S }.into() } else { Failure::internal(error) }
         })?;
         Ok(Subject { id: subject.id, commitment: Some(subject.commitment) })

@@ -8,7 +8,7 @@ use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use store::{FolderLock, LockError};
+use store::{FolderLock, LockError, Vault};
 use uuid::Uuid;
 
 pub(crate) const ADMIN_TOKEN: &str = "admin-token";
@@ -29,22 +29,40 @@ pub(super) fn folder(folder: &Path, address: &str) -> Result<FolderLock, StartEr
 }
 
 /// Reads the operators' token, or makes it; answers its text only if it was made now.
-pub(super) fn admin_token(folder: &Path) -> Result<(AdminToken, Option<String>), StartError> {
+/// Services that share their keys share it, too: it is kept beside them.
+pub(super) fn admin_token(folder: &Path, vault: &Vault) -> Result<(AdminToken, Option<String>), StartError> {
     let file = folder.join(ADMIN_TOKEN);
     let fault = |source| StartError::Folder { folder: folder.to_owned(), source };
     match fs::read_to_string(&file) {
         Ok(text) => {
             let token = AdminToken::parse(text.trim()).map_err(StartError::room("the admin-token file"))?;
+            if kept(vault, text.trim())? != text.trim() {
+                let what = "has another admin-token than the services it shares keys with; \
+                            remove that file, and it is written anew";
+                return Err(StartError::Elsewhere { folder: folder.to_owned(), what });
+            }
             Ok((token, None))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let token =
                 Token::random(TokenKind::Deployment).map_err(StartError::room("the source of random numbers"))?;
-            write_private(&file, token.reveal()).map_err(fault)?;
-            Ok((AdminToken::of(&token), Some(token.reveal().to_owned())))
+            let text = kept(vault, token.reveal())?;
+            write_private(&file, &text).map_err(fault)?;
+            let made = text == token.reveal();
+            let token = AdminToken::parse(&text).map_err(StartError::room("the operators' token beside the keys"))?;
+            Ok((token, made.then_some(text)))
         }
         Err(error) => Err(fault(error)),
     }
+}
+
+/// The token that counts: the folder's own, or the first that was kept beside shared keys.
+fn kept(vault: &Vault, text: &str) -> Result<String, StartError> {
+    if vault.server().is_none() {
+        return Ok(text.to_owned());
+    }
+    let kept = vault.keep("admin token", text).map_err(StartError::room("the keys"))?;
+    Ok(kept.to_string())
 }
 
 /// Written beside and renamed, so that a crash leaves no half of it; on disk afterwards.

@@ -3,6 +3,7 @@
 use super::bootstrap::ADMIN_TOKEN;
 use super::figures::lag;
 use super::house::Rooms;
+use delivery::OutboxFigures;
 use openapi::operator::{DoctorFinding, Health};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -15,7 +16,16 @@ const FREE_WARNING: u64 = 1024 * 1024 * 1024;
 const CLOCK_TOLERANCE_US: i64 = 5_000_000;
 
 pub(super) async fn examine(rooms: &Rooms) -> Vec<DoctorFinding> {
-    let mut findings = vec![ledger(rooms), views(rooms), mails(rooms), transport(rooms), clock(rooms), disk(rooms)];
+    let figures = rooms.delivery.figures();
+    let mut findings = vec![
+        ledger(rooms),
+        nodes(rooms),
+        views(rooms),
+        mails(&figures),
+        transport(&figures),
+        clock(rooms),
+        disk(rooms),
+    ];
     findings.extend(permissions(&rooms.data));
     if rooms.ledger.reachable() {
         findings.push(keys(rooms).await);
@@ -43,6 +53,14 @@ fn ledger(rooms: &Rooms) -> DoctorFinding {
     finding("ledger", health, found, "a write failed on disk: stop the service, check the disk, start again")
 }
 
+/// Where state and keys lie, and whether other services may share all of it.
+fn nodes(rooms: &Rooms) -> DoctorFinding {
+    let place = |server: Option<&str>| server.map_or("in the folder".to_owned(), |server| format!("in {server}"));
+    let (state, keys) = (place(rooms.state.server()), place(rooms.vault.server()));
+    let services = if rooms.ledger.is_shared() { "any number of services" } else { "this service alone" };
+    finding("services", Health::Fine, format!("state {state}, keys {keys}: for {services}"), "")
+}
+
 fn views(rooms: &Rooms) -> DoctorFinding {
     if let Some(stopped) = rooms.views.stopped() {
         let advice = "install the newest version; if it is the newest, rebuild that view and report the event's kind";
@@ -58,8 +76,7 @@ fn views(rooms: &Rooms) -> DoctorFinding {
     )
 }
 
-fn mails(rooms: &Rooms) -> DoctorFinding {
-    let figures = rooms.delivery.figures();
+fn mails(figures: &OutboxFigures) -> DoctorFinding {
     let health = if figures.dead > 0 { Health::Warning } else { Health::Fine };
     let found = format!("{} mails wait, {} are dead letters", figures.queued, figures.dead);
     finding(
@@ -70,10 +87,9 @@ fn mails(rooms: &Rooms) -> DoctorFinding {
     )
 }
 
-fn transport(rooms: &Rooms) -> DoctorFinding {
-    let figures = rooms.delivery.figures();
+fn transport(figures: &OutboxFigures) -> DoctorFinding {
     let name = figures.transport;
-    if let Some(stopped) = figures.stopped {
+    if let Some(stopped) = figures.stopped.clone() {
         return finding(
             "mail",
             Health::Wrong,

@@ -2,7 +2,7 @@
 
 use super::metrics::Metrics;
 use super::powers::HousePowers;
-use super::{bootstrap, figures, log, pages, recent};
+use super::{beside, bootstrap, figures, log, others, pages, recent};
 use crate::bus::{Bus, BusParts};
 use crate::settings::Settings;
 use delivery::{Delivery, DeliveryOptions, TransportOptions};
@@ -15,7 +15,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{FolderLock, Ledger, State, StateOptions, Vault, VaultOptions};
+use store::{FolderLock, Lease, Ledger, State, Vault};
 use tokio::sync::watch;
 
 /// Why the service did not start. The folder is as it was.
@@ -57,6 +57,8 @@ impl StartError {
 pub struct House {
     lock: FolderLock,
     rooms: Rooms,
+    /// Hears of what other nodes do, if there may be any.
+    others: Option<tokio::task::JoinHandle<()>>,
     metrics: Metrics,
     service: Service,
     delivering: bool,
@@ -88,11 +90,8 @@ impl House {
         let lock = bootstrap::folder(&folder, address)?;
         store::rewrite_wal(&folder).map_err(|source| StartError::Folder { folder: folder.clone(), source })?;
         let backend = log::place(settings)?;
-        let (admin, new_admin_token) = bootstrap::admin_token(&folder)?;
-        let vault =
-            Vault::open(VaultOptions::Sqlite { path: folder.join("keys.db") }).map_err(StartError::room("keys.db"))?;
-        let state = State::open(StateOptions::Sqlite { path: folder.join("state.db") })
-            .map_err(StartError::room("state.db"))?;
+        let (vault, state) = (beside::vault(settings)?, beside::state(settings)?);
+        let (admin, new_admin_token) = bootstrap::admin_token(&folder, &vault)?;
         let ledger = log::open(backend, settings, &vault, &clock)?;
         let secrets = Secrets::new(|label| vault.secret(label));
         let parts = BusParts {
@@ -102,7 +101,8 @@ impl House {
             secrets: secrets.clone(),
             clock: clock.clone(),
         };
-        let bus = CommandBus::new(Arc::new(Bus::new(parts)));
+        let runner = Bus::new(parts);
+        let bus = CommandBus::new(Arc::new(runner.clone()));
         let options = identity_options(settings, admin);
         let identity = Identity::new(state.clone(), bus.clone(), secrets.clone(), clock.clone(), options)
             .map_err(StartError::room("identity"))?;
@@ -111,12 +111,15 @@ impl House {
         views.start().map_err(StartError::room("views.db"))?;
         // Before the first event: an outbox that was never there must be told from one that was lost.
         let delivery = open_delivery(settings, (&ledger, &state), &bus, (secrets, clock.clone()))?;
+        delivery.note_beginning().await.map_err(StartError::room("delivery"))?;
         bootstrap::default_tenant(&bus, &TenantName::default_tenant()).await?;
         recent::restore(&ledger, &identity, clock.now()).map_err(StartError::room("the log"))?;
+        let shared = ledger.is_shared();
+        let others = shared.then(|| tokio::spawn(others::run(ledger.clone(), runner, identity.clone())));
         let rooms = Rooms { data: folder, ledger, vault, state, views, bus, identity, delivery, clock };
         let metrics = Metrics::new().map_err(StartError::room("metrics"))?;
         let service = service(settings, &rooms, &metrics);
-        Ok(Self { lock, rooms, metrics, service, delivering: false, new_admin_token })
+        Ok(Self { lock, rooms, others, metrics, service, delivering: false, new_admin_token })
     }
 
     /// Starts to send what the log asks for. Without it, mails wait.
@@ -150,6 +153,12 @@ impl House {
         self.rooms.delivery.clone()
     }
 
+    /// Who has it does for all services what none is asked for.
+    #[must_use]
+    pub fn sweeping(&self) -> Lease {
+        Lease::new(self.rooms.state.clone(), "sweeper")
+    }
+
     #[must_use]
     pub fn watch_failed(&self) -> watch::Receiver<bool> {
         self.rooms.ledger.watch_failed()
@@ -173,6 +182,9 @@ impl House {
     pub async fn close(self) {
         if self.delivering {
             self.rooms.delivery.close().await;
+        }
+        if let Some(others) = self.others {
+            others.abort();
         }
         self.rooms.ledger.close().await;
         self.rooms.views.close().await;

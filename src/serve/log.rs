@@ -1,6 +1,6 @@
 //! Where the log lies: in the data folder, or with a database server.
 //!
-//! Either way index, views, state and keys lie in the folder. A folder belongs to
+//! Either way index and views lie in the folder. A folder belongs to
 //! one log: which one is noted in it, so that nobody writes a second history by
 //! leaving the setting out.
 
@@ -51,11 +51,16 @@ pub(super) fn open(
     Ok(ledger)
 }
 
-/// Alone: outbox, sessions and limits lie in this folder, and another service would have others.
+/// Whether several services may have this log: with state or keys in a folder another one would have other ones.
+#[cfg(feature = "postgres")]
+fn is_shared(settings: &Settings) -> bool {
+    settings.state_url().is_some() && settings.keys_url().is_some()
+}
+
 #[cfg(feature = "postgres")]
 fn with_server(settings: &Settings) -> Result<BackendOptions, StartError> {
     let url = store::DatabaseUrl::new(settings.store.reveal());
-    Ok(BackendOptions::Postgres { url, folder: settings.data.clone(), alone: true })
+    Ok(BackendOptions::Postgres { url, folder: settings.data.clone(), alone: !is_shared(settings) })
 }
 
 #[cfg(not(feature = "postgres"))]

@@ -5,6 +5,7 @@
 //! that failed under our feet ends the process, because only a restart can
 //! tell what is on disk.
 
+mod beside;
 mod bootstrap;
 mod doctor;
 mod figures;
@@ -13,6 +14,7 @@ mod http;
 mod local;
 mod log;
 mod metrics;
+mod others;
 mod pages;
 mod powers;
 mod recent;
@@ -53,7 +55,7 @@ impl Running {
         let (stop, stopped) = watch::channel(false);
         let loops = vec![
             tokio::spawn(http::run(listener, house.endpoint(), seats, stopped.clone())),
-            tokio::spawn(sweeper::run(house.bus(), house.views(), house.identity(), stopped)),
+            tokio::spawn(sweeper::run(house.sweeping(), house.bus(), house.views(), house.identity(), stopped)),
         ];
         Ok(Self { house, address, stop, loops })
     }

@@ -169,7 +169,7 @@ impl Powers for HousePowers {
     async fn backup(&self, folder: &Path) -> Result<BackupDone, PowerFailure> {
         if let Some(server) = self.rooms.ledger.server() {
             return Err(PowerFailure::NotNow(format!(
-                "the log lies in {server}: back it up there first, then state.db and keys.db of a stopped service"
+                "the log lies in {server}: back it up there first, then state and keys: where they lie, or state.db and keys.db of a stopped service"
             )));
         }
         let (from, to) = (self.rooms.data.clone(), folder.to_owned());

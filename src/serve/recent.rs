@@ -35,6 +35,14 @@ pub(super) fn restore(ledger: &Ledger, identity: &Identity, now: Timestamp) -> R
     Ok(())
 }
 
+/// Charges what another node's event says was spent there.
+pub(super) fn charge(ledger: &Ledger, identity: &Identity, event: &Recorded) -> Result<(), ReadError> {
+    let mut again = Repetitions::default();
+    identity.limits().restore(spent_by(ledger, event, &mut again)?);
+    identity.limits().restore(repeated_since(ledger, &mut again)?);
+    Ok(())
+}
+
 /// Repetitions by stream: they name no address; their invitation's first event does.
 /// It is met later on the way back, or lies before the window.
 type Repetitions = HashMap<StreamId, Vec<(Timestamp, Actor)>>;

@@ -35,6 +35,8 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 pub(super) struct Values {
     pub data: PathBuf,
     pub store: Secret,
+    pub state: Secret,
+    pub keys: Secret,
     pub listen: SocketAddr,
     pub public_url: Option<String>,
     pub mail: Secret,
@@ -54,6 +56,8 @@ impl Default for Values {
         Self {
             data: PathBuf::from("./data"),
             store: Secret::new(STORE_IN_DATA),
+            state: Secret::new(WITH_THE_STORE),
+            keys: Secret::new(WITH_THE_STORE),
             listen: DEFAULT_LISTEN,
             public_url: None,
             mail: Secret::new("file"),
@@ -89,6 +93,8 @@ impl Values {
         let mut settings = Settings {
             data: self.data,
             store: self.store,
+            state: self.state,
+            keys: self.keys,
             listen: self.listen,
             public_url,
             mail: self.mail,
@@ -119,6 +125,8 @@ impl Values {
 const MOST: u32 = 1_000_000_000;
 /// The log lies in the data folder.
 pub const STORE_IN_DATA: &str = "data";
+/// State or keys lie where the log does.
+pub const WITH_THE_STORE: &str = "store";
 
 /// Every setting there is.
 pub const KEYS: &[Key] = &[
@@ -133,6 +141,18 @@ pub const KEYS: &[Key] = &[
         help: "where the log lies: data (the folder) | postgres://user:password@host:port/database",
         set: |v, raw| store(&raw.text()?).map(|store| v.store = store),
         show: |s| s.store.masked(),
+    },
+    Key {
+        name: "state",
+        help: "where sessions, limits and outbox lie: store (with the log) | data | postgres://…",
+        set: |v, raw| beside(&raw.text()?).map(|place| v.state = place),
+        show: |s| s.state.masked(),
+    },
+    Key {
+        name: "keys",
+        help: "where the keys of people lie: store (with the log) | data | postgres://…",
+        set: |v, raw| beside(&raw.text()?).map(|place| v.keys = place),
+        show: |s| s.keys.masked(),
     },
     Key {
         name: "listen",
@@ -272,6 +292,13 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
 
 /// The shape alone; the store reads the rest. The value may hold a password, so no
 /// reason repeats it.
+fn beside(text: &str) -> Result<Secret, String> {
+    if text == WITH_THE_STORE {
+        return Ok(Secret::new(text));
+    }
+    store(text).map_err(|_| "must be store, data or postgres://user:password@host:port/database".to_owned())
+}
+
 fn store(text: &str) -> Result<Secret, String> {
     let server = matches!(text.split_once("://"), Some(("postgres" | "postgresql", rest)) if !rest.is_empty());
     if server || text == STORE_IN_DATA {

@@ -13,7 +13,7 @@ mod public_url;
 mod raw;
 mod secret;
 
-pub use keys::{KEYS, Key, STORE_IN_DATA};
+pub use keys::{KEYS, Key, STORE_IN_DATA, WITH_THE_STORE};
 pub use nearest::nearest;
 pub use openapi::Network;
 pub use raw::Raw;
@@ -68,6 +68,10 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where the log lies: `data`, in the folder, or `postgres://…`; may hold a password.
     pub store: Secret,
+    /// Where sessions, limits and outbox lie: `store`, with the log, or as [`Self::store`].
+    pub state: Secret,
+    /// Where the keys of people lie: the same.
+    pub keys: Secret,
     pub listen: SocketAddr,
     /// Where the service is reached from outside: scheme, host and port, no slash at the end.
     pub public_url: String,
@@ -208,9 +212,43 @@ impl Settings {
                 Err(reason) => faults.push(SettingFault { name: key.name.to_owned(), source, reason }),
             }
         }
+        faults.extend(astray(&values, &from));
         let warnings = warnings(sources, &values);
         if faults.is_empty() { Ok(values.finish(&from, warnings)) } else { Err(SettingsError { faults }) }
     }
+}
+
+impl Settings {
+    /// The database that has the state; none if the folder has it.
+    #[must_use]
+    pub fn state_url(&self) -> Option<&str> {
+        self.url_of(&self.state)
+    }
+
+    /// The database that has the keys; none if the folder has them.
+    #[must_use]
+    pub fn keys_url(&self) -> Option<&str> {
+        self.url_of(&self.keys)
+    }
+
+    fn url_of<'s>(&'s self, place: &'s Secret) -> Option<&'s str> {
+        let place = if place.reveal() == WITH_THE_STORE { &self.store } else { place };
+        (place.reveal() != STORE_IN_DATA).then(|| place.reveal())
+    }
+}
+
+/// State and keys lie with a server only if the log does: a folder's log is one service's own.
+fn astray(values: &keys::Values, from: &BTreeMap<&'static str, Source>) -> Vec<SettingFault> {
+    let in_folder = values.store.reveal() == STORE_IN_DATA;
+    [("state", &values.state), ("keys", &values.keys)]
+        .into_iter()
+        .filter(|(_, place)| in_folder && ![STORE_IN_DATA, WITH_THE_STORE].contains(&place.reveal()))
+        .map(|(name, _)| SettingFault {
+            name: name.to_owned(),
+            source: from.get(name).cloned().unwrap_or(Source::Default),
+            reason: "names a database, but the log lies in the folder: name a database with `store`, too".to_owned(),
+        })
+        .collect()
 }
 
 /// The first source that names the key wins.

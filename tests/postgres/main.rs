@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::wildcard_enum_match_arm,
     reason = "a test says what went wrong by panicking"
 )]
@@ -13,6 +14,8 @@
 #[path = "../../store/tests/conformance/postgres/cluster.rs"]
 #[allow(dead_code, reason = "the store's own tests need all of it")]
 mod cluster;
+mod falls;
+mod nodes;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -99,37 +102,86 @@ fn a_service_with_its_log_in_postgresql_survives_the_servers_restart_and_its_own
     assert_eq!(taken.status, 409, "the claim was read from the log: {}", taken.text());
 }
 
+/// State and keys in the folder, as they were before they could lie elsewhere.
+const IN_THE_FOLDER: [&str; 4] = ["--state", "data", "--keys", "data"];
+
+fn serve(data: &Path, store: &str, more: &[&str]) -> (Option<i32>, String) {
+    let arguments = ["serve", "--mail", "none", "--listen", "127.0.0.1:0", "--store", store];
+    run(&[&arguments, more].concat(), data)
+}
+
 #[test]
-fn one_service_writes_to_a_postgresql_database_and_a_folder_belongs_to_one_log() {
+fn with_state_or_keys_in_a_folder_one_service_has_the_database() {
     let database = Cluster::shared().database();
+    let url = database.url();
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let serve = |data: &Path, more: &[&str]| {
-        let arguments: Vec<&str> =
-            ["serve", "--mail", "none", "--listen", "127.0.0.1:0"].into_iter().chain(more.iter().copied()).collect();
-        run(&arguments, data)
-    };
-    let mut first = Program::start(folder.path(), &["--store", &database.url()]);
-    let (code, words) = serve(other.path(), &["--store", &database.url()]);
+    let mut first = Program::start(folder.path(), &[&["--store", url.as_str()][..], &IN_THE_FOLDER].concat());
+    for (number, places) in [&IN_THE_FOLDER[..], &["--state", "data"], &["--keys", "data"]].into_iter().enumerate() {
+        let (code, words) = serve(&other.path().join(format!("alone-{number}")), &url, places);
+        assert_ne!(code, Some(0));
+        assert!(words.contains("another service writes to this ledger: stop it"), "{words}");
+    }
+    let (code, words) = serve(&other.path().join("shared"), &url, &[]);
     assert_ne!(code, Some(0));
-    assert!(words.contains("another service writes to this ledger: stop it"), "{words}");
+    assert!(words.contains("keeps its state or keys in its folder writes to this ledger"), "{words}");
     first.ask_to_end();
     first.ended();
+    // What the folder has is not left behind by leaving a setting out.
+    let (_, words) = serve(&first.data, &url, &["--state", "data"]);
+    assert!(words.contains("holds keys of its own; set `keys` to data"), "{words}");
+    let (_, words) = serve(&first.data, &url, &["--keys", "data"]);
+    assert!(words.contains("holds sessions and outbox of its own; set `state` to data"), "{words}");
     // The setting left out: no second history begins.
-    let (code, words) = serve(&first.data, &[]);
+    let (code, words) = serve(&first.data, "data", &[]);
     assert_ne!(code, Some(0));
     assert!(words.contains("belongs to a log in PostgreSQL"), "{words}");
     assert!(!first.data.join("ledger.db").exists());
-    // Another folder has other keys.
-    let (code, words) = serve(other.path(), &["--store", &database.url()]);
-    assert_ne!(code, Some(0));
-    assert!(words.contains("the keys of this folder are not those"), "{words}");
-    // A folder with a log of its own is none for a database.
+    // Another folder has other keys, and so has the database.
+    for places in [&IN_THE_FOLDER[..], &[]] {
+        let (code, words) = serve(&other.path().join(format!("keys-{}", places.len())), &url, places);
+        assert_ne!(code, Some(0));
+        assert!(words.contains("these are not the keys of the ledger in the database"), "{words}");
+    }
+}
+
+#[test]
+fn a_folder_belongs_to_one_log_and_places_that_do_not_fit_are_refused_by_name() {
+    let database = Cluster::shared().database();
+    let url = database.url();
     let own = tempfile::tempdir().unwrap();
     let mut plain = Program::start(own.path(), &[]);
     plain.ask_to_end();
     plain.ended();
-    let (_, words) = serve(&plain.data, &["--store", &database.url()]);
+    let (_, words) = serve(&plain.data, &url, &[]);
     assert!(words.contains("holds a log of its own"), "{words}");
-    let (_, words) = serve(&own.path().join("new"), &["--store", "mysql://localhost/ledger"]);
+    let new = own.path().join("new");
+    let (_, words) = serve(&new, "mysql://localhost/ledger", &[]);
     assert!(words.contains("must be data or postgres://"), "{words}");
+    let (_, words) = serve(&new, "data", &["--keys", &url]);
+    assert!(words.contains("`keys` names a database, but the log lies in the folder"), "{words}");
+    let (_, words) = serve(&new, &url, &["--state", "elsewhere"]);
+    assert!(words.contains("must be store, data or postgres://"), "{words}");
+    assert!(!new.exists());
+}
+
+#[test]
+fn keys_may_lie_in_a_database_of_their_own_and_the_operators_token_is_that_of_all() {
+    let (database, vault) = (Cluster::shared().database(), Cluster::shared().database());
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (url, keys) = (database.url(), vault.url());
+    let settings = ["--store", url.as_str(), "--keys", keys.as_str()];
+    let first = Program::start(one.path(), &settings);
+    let mut second = Program::start(other.path(), &settings);
+    assert_eq!(first.deployment().token(), second.deployment().token());
+    assert_eq!(database.run("SELECT to_regnamespace('keys') IS NULL, to_regnamespace('state') IS NULL"), "t|f");
+    assert_eq!(vault.run("SELECT count(*) FROM keys.secrets WHERE name IN ('master', 'admin token')"), "2");
+    let store = format!("store={url}");
+    let (code, words) = run(&["doctor", "--set", &store, "--set", &format!("keys={keys}")], &second.data);
+    assert_eq!(code, Some(0), "{words}");
+    assert!(words.contains("keys in PostgreSQL") && words.contains("for any number of services"), "{words}");
+    second.ask_to_end();
+    second.ended();
+    std::fs::write(second.data.join("admin-token"), format!("il_dep_{}", "A".repeat(43))).unwrap();
+    let (_, words) = serve(&second.data, &url, &["--keys", &keys]);
+    assert!(words.contains("has another admin-token than the services it shares keys with"), "{words}");
 }

@@ -28,8 +28,9 @@ impl Program {
         let log = File::create(&words).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_invitation-ledger"))
             .arg("serve")
-            .args(["--listen", &address.to_string(), "--mail", "file", "--data"])
+            .args(["--listen", &address.to_string(), "--data"])
             .arg(&data)
+            .env("INVITATION_LEDGER_MAIL", "file")
             .args(settings)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -62,8 +63,12 @@ impl Program {
 
     /// Asks it to end, as a service manager does.
     pub fn ask_to_end(&self) {
-        let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status().unwrap();
-        assert!(asked.success());
+        self.signal("TERM");
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Waits for what it does after an answer, or beside it.

@@ -118,6 +118,7 @@ impl Links {
     async fn serve(&self, action: Action, mut request: Request, request_id: Uuid) -> Result<Response, Fault> {
         self.check_provenance(&request)?;
         check_type(&request)?;
+        self.bus.arrive().await?;
         let link = request.raw_path_param("link").and_then(|text| Uuid::parse_str(text).ok());
         let peer = self.identity.secrets().peer((self.peer)(&request));
         let caller = Caller::of(&self.identity, &request).await?;

@@ -24,6 +24,9 @@ const RECORD_PAUSE: Duration = Duration::from_secs(5);
 /// Before a mail is looked at again whose words could not be loaded.
 const LOAD_PAUSE: Duration = Duration::from_secs(5);
 
+/// Before a mail is looked at again whose row another node has changed.
+const LOST_PAUSE: Duration = Duration::from_secs(1);
+
 /// What keeps the courier from a step; the row stays as it is and is looked at again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CourierError {
@@ -56,6 +59,8 @@ pub(crate) async fn deliver(shared: &Shared, key: Key) -> Option<Timestamp> {
     }
     match go_on(shared, stored).instrument(span.clone()).await {
         Ok(again) => again,
+        // Where other nodes have the outbox it may be the lease that is gone.
+        Err(CourierError::State(StateError::Changed { .. })) if shared.outbox.is_shared() => Some(now.plus(LOST_PAUSE)),
         Err(CourierError::State(StateError::Changed { .. })) => Some(now),
         Err(error) => {
             span.in_scope(|| tracing::warn!(error = &error as &dyn std::error::Error, "a mail has to wait"));
@@ -95,6 +100,10 @@ async fn attempt(shared: &Shared, stored: Stored) -> Result<Option<Timestamp>, C
     let mut changes = Changes::default();
     changes.replace(Some(&stored), Some(&attempted));
     shared.outbox.commit(changes, None).await?;
+    if !shared.outbox.stands() {
+        // This node was stopped, or cut off: another one may be sending. Not a byte of it is out.
+        return wait(shared, attempted, LOAD_PAUSE).await;
+    }
     send(shared, attempted, &letter).await
 }
 
@@ -173,7 +182,10 @@ async fn recover(shared: &Shared, stored: Stored, at: Timestamp) -> Result<Optio
 async fn answered(shared: &Shared, row: Row, failed: Option<Reason>) -> Result<Option<Timestamp>, CourierError> {
     let before = row.clone();
     let row = Row { phase: Phase::Answered { failed }, ..row };
-    shared.outbox.change_later(&before, Some(&row));
+    if let Err(error) = shared.outbox.settle(&before, Some(&row)).await {
+        // The log is what counts; without this row it is looked up there.
+        tracing::warn!(error = &error as &dyn std::error::Error, "a provider's word was not kept");
+    }
     record(shared, row).await
 }
 
@@ -189,7 +201,7 @@ async fn record(shared: &Shared, row: Row) -> Result<Option<Timestamp>, CourierE
         Err(error @ (Failure::Unavailable(_) | Failure::Internal(_))) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "a mail's result could not be recorded yet");
             let due = shared.clock.now().plus(RECORD_PAUSE);
-            shared.outbox.change_later(&row, Some(&Row { due, ..row.clone() }));
+            shared.outbox.settle(&row, Some(&Row { due, ..row.clone() })).await?;
             return Ok(Some(due));
         }
     }
@@ -197,7 +209,7 @@ async fn record(shared: &Shared, row: Row) -> Result<Option<Timestamp>, CourierE
         Some(reason) => dead_letter(&shared.ledger, row.clone(), reason)?,
         None => None,
     };
-    shared.outbox.change_later(&row, after.as_ref());
+    shared.outbox.settle(&row, after.as_ref()).await?;
     shared.counts.ended(failed);
     Ok(None)
 }

@@ -26,6 +26,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(120);
 /// Sends until it is told to end, and then ends what is under way.
 pub(crate) async fn run(shared: Arc<Shared>, mut closing: watch::Receiver<bool>) {
     // A result that is in the log already settles its row before it could be sent.
+    shared.arrive(&mut closing).await;
     let head = shared.ledger.head();
     let mut followed = shared.watch_followed();
     tokio::select! {

@@ -8,6 +8,9 @@
 //! Changes here must be let run to their end: one that is cut off between its
 //! commit and the memory would leave an ended session alive there.
 //!
+//! Where other nodes have the same state, a session is read again after
+//! [`REMEMBERED_FOR`]: one that ends at another node has ended here by then.
+//!
 //! Uses are remembered in memory at once and kept once a minute, so after a
 //! crash a session may look unused for up to a minute longer than it was.
 
@@ -20,7 +23,7 @@ use quick_cache::sync::{Cache, GuardResult};
 pub(crate) use record::Record;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{Batch, State, StateError};
 use uuid::Uuid;
 
@@ -33,6 +36,8 @@ const SESSIONS_OF: &str = "session_of";
 const USES: &str = "session_use";
 /// Sessions remembered in memory: those used last.
 const CACHED: usize = 32_768;
+/// How long memory is believed where other nodes may end a session.
+pub(crate) const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 /// How often a use is kept.
 const KEEP_USE_EVERY: Duration = Duration::from_secs(60);
 /// Sessions of one user; the oldest gives way.
@@ -48,6 +53,7 @@ pub(crate) struct Sessions {
 /// A session in memory.
 pub(crate) struct Held {
     pub(crate) record: Record,
+    read_at: Instant,
     last_use: AtomicI64,
     kept_use: AtomicI64,
 }
@@ -78,6 +84,7 @@ impl Sessions {
     }
 
     pub(crate) fn find(&self, digest: &TokenDigest, now: Timestamp) -> Result<Found, Failure> {
+        let known = self.forget_old(digest);
         // `end` takes the placeholder away after its commit, so that what was
         // read before it is not remembered after it.
         let guard = match self.cache.get_value_or_guard(digest, None) {
@@ -85,18 +92,28 @@ impl Sessions {
             GuardResult::Guard(guard) => Some(guard),
             GuardResult::Timeout => None,
         };
+        let read_at = Instant::now();
         let Some((record, _)) = self.read(digest)? else { return Ok(Found::Unknown) };
-        let last_use = self.kept_use(digest)?.unwrap_or(record.created_at);
+        let kept_use = self.kept_use(digest)?.unwrap_or(record.created_at);
+        let last_use = known.map_or(kept_use, |known| known.last_use().max(kept_use));
         if record.has_ended(last_use, now) {
             return Ok(Found::Ended);
         }
-        let uses = || AtomicI64::new(last_use.0);
-        let held = Arc::new(Held { record, last_use: uses(), kept_use: uses() });
+        let (last_use, kept_use) = (AtomicI64::new(last_use.0), AtomicI64::new(kept_use.0));
+        let held = Arc::new(Held { record, read_at, last_use, kept_use });
         if let Some(guard) = guard {
             // Refused when the session ended meanwhile: this answer is the last one.
             let _ = guard.insert(held.clone());
         }
         Ok(Found::Live(held))
+    }
+
+    /// Drops what was read too long ago, where it may have changed elsewhere.
+    fn forget_old(&self, digest: &TokenDigest) -> Option<Arc<Held>> {
+        self.state.server()?;
+        let old = self.cache.peek(digest).filter(|held| held.read_at.elapsed() >= REMEMBERED_FOR)?;
+        self.cache.remove(digest);
+        Some(old)
     }
 
     fn judge(&self, digest: &TokenDigest, held: Arc<Held>, now: Timestamp) -> Found {

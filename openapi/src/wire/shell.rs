@@ -17,8 +17,11 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-/// When more requests are being answered than the settings allow.
+/// When more requests are being answered than the settings allow, or a server that is needed does not answer.
 const OVERLOAD_RETRY_S: u64 = 1;
+
+/// It tells of servers that do not answer, too: it waits for none.
+const NEVER_LATE: &str = "/api/ledger/doctor";
 
 /// What no operation answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,15 +108,24 @@ impl<W: Words> Shell<W> {
             Match::Found { template, operation } => {
                 arrival.route = template;
                 request.set_data(arrival.clone());
-                let Ok(_place) = self.places.try_acquire() else {
-                    let retry_after_s = OVERLOAD_RETRY_S;
-                    let mut response = self.words.trouble(&Trouble::Overloaded { retry_after_s }, &request);
-                    response.headers_mut().insert("retry-after", HeaderValue::from(retry_after_s));
-                    return response;
-                };
+                let Ok(_place) = self.places.try_acquire() else { return self.not_now(&request) };
+                if template != NEVER_LATE
+                    && let Err(failure) = self.bus.arrive().await
+                {
+                    let failure = &failure as &dyn std::error::Error;
+                    tracing::warn!(request_id = %arrival.request_id, failure, "a request was turned away");
+                    return self.not_now(&request);
+                }
                 self.operate(operation, request, arrival).await
             }
         }
+    }
+
+    fn not_now(&self, request: &Request) -> Response {
+        let retry_after_s = OVERLOAD_RETRY_S;
+        let mut response = self.words.trouble(&Trouble::Overloaded { retry_after_s }, request);
+        response.headers_mut().insert("retry-after", HeaderValue::from(retry_after_s));
+        response
     }
 
     async fn operate(&self, operation: &BoxEndpoint<'static>, request: Request, arrival: &Arrival) -> Response {

@@ -11,8 +11,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// A ledger that is stopping: the shell asks it for the time alone.
-struct Stopping;
+/// A ledger that is stopping: the shell asks it for the time, and what others have done.
+#[derive(Default)]
+struct Stopping {
+    cut_off: bool,
+}
 
 #[async_trait]
 impl<A: Root> Peek<A> for Stopping {
@@ -23,6 +26,9 @@ impl<A: Root> Peek<A> for Stopping {
 
 #[async_trait]
 impl Runner for Stopping {
+    async fn arrive(&self) -> Result<(), Failure> {
+        if self.cut_off { Err(Unavailable::Busy { retry_after_s: 1 }.into()) } else { Ok(()) }
+    }
     async fn run(&self, _: domain::Context, _: Arc<dyn Job>) -> Result<Box<dyn Record>, Failure> {
         Err(Unavailable::Stopping.into())
     }
@@ -121,10 +127,14 @@ struct House {
 }
 
 fn house(requests_at_once: usize) -> House {
+    house_of(Stopping::default(), requests_at_once)
+}
+
+fn house_of(ledger: Stopping, requests_at_once: usize) -> House {
     let (go, began, watch) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Watch::default()));
     let settings = HttpSettings { requests_at_once, observer: Some(watch.clone()), ..HttpSettings::default() };
     let api = Api { go: go.clone(), began: began.clone() };
-    let endpoint = around(Blunt, api, CommandBus::new(Arc::new(Stopping)), Arc::new(settings));
+    let endpoint = around(Blunt, api, CommandBus::new(Arc::new(ledger)), Arc::new(settings));
     House { endpoint, go, began, watch }
 }
 
@@ -190,6 +200,18 @@ async fn one_more_than_fits_is_sent_away_and_may_come_back() {
     assert_eq!(first.await.unwrap(), 200);
     let third = house.endpoint.call(request(Method::GET, "/t/things/1").finish()).await.unwrap();
     assert_eq!(third.status(), 200);
+}
+
+#[tokio::test]
+async fn where_it_is_not_known_what_other_services_have_acknowledged_nothing_is_answered() {
+    let house = house_of(Stopping { cut_off: true }, 1);
+    for _ in 0..2 {
+        let response = house.endpoint.call(request(Method::GET, "/t/things/1").finish()).await.unwrap();
+        assert_eq!(response.header("retry-after"), Some("1"));
+        assert_eq!(told(response).await, (503, json!({"trouble": "Overloaded { retry_after_s: 1 }"})));
+    }
+    let unknown = house.endpoint.call(request(Method::GET, "/t/nothing").finish()).await.unwrap();
+    assert_eq!(unknown.status(), 404, "what needs no ledger is answered");
 }
 
 #[tokio::test]

@@ -72,7 +72,6 @@ pub struct Paging {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "one is made per process")]
 pub enum Command {
     /// Serve the HTTP interfaces and send mail, until stopped
     Serve(ServeArgs),

@@ -11,7 +11,7 @@ Examples:
 
 Each setting can also stand in the environment (INVITATION_LEDGER_LISTEN, …) or in the file
 named by --config (listen = \"127.0.0.1:8080\"). A password does not belong on a command line,
-which every user of the machine can read: put `mail` and `store` into the file or the environment,
+which every user of the machine can read: put `mail`, `store`, `state` and `keys` into the file or the environment,
 where the other commands find them too.")]
 pub struct ServeArgs {
     /// Address and port to listen at [default: 127.0.0.1:8080]
@@ -20,6 +20,12 @@ pub struct ServeArgs {
     /// Where the log lies: data | postgres://user:password@host:port/database [default: data]
     #[arg(long, value_name = "WHERE")]
     pub store: Option<String>,
+    /// Where sessions, limits and outbox lie: store (with the log) | data | postgres://… [default: store]
+    #[arg(long, value_name = "WHERE")]
+    pub state: Option<String>,
+    /// Where the keys of people lie: store (with the log) | data | postgres://… [default: store]
+    #[arg(long, value_name = "WHERE")]
+    pub keys: Option<String>,
     /// Where people reach the service; links in mails begin with it [default: the listen address]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
@@ -47,6 +53,8 @@ impl ServeArgs {
         let all = [
             ("listen", "--listen", &self.listen),
             ("store", "--store", &self.store),
+            ("state", "--state", &self.state),
+            ("keys", "--keys", &self.keys),
             ("public_url", "--public-url", &self.public_url),
             ("mail", "--mail", &self.mail),
             ("mail_from", "--mail-from", &self.mail_from),

@@ -15,7 +15,7 @@ pub(crate) mod sqlite;
 #[cfg(any(feature = "postgres", feature = "eventstore"))]
 mod url;
 #[cfg(any(feature = "postgres", feature = "eventstore"))]
-mod waiting;
+pub(crate) mod waiting;
 
 use std::path::Path;
 
@@ -163,6 +163,9 @@ impl Backend {
             Backend::Memory(_) | Backend::Sqlite(_) => false,
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => !log.is_alone(),
+            // One service has it; the others wait.
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(_) => false,
         }
     }
 
@@ -172,6 +175,8 @@ impl Backend {
             Backend::Memory(_) | Backend::Sqlite(_) => Ok(None),
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => log.end().await,
+            #[cfg(feature = "eventstore")]
+            Backend::EventStore(_) => Ok(None),
         }
     }
 

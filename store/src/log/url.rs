@@ -7,7 +7,7 @@ impl DatabaseUrl {
         Self(url.into())
     }
 
-    pub(super) fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }

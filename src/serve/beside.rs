@@ -1,0 +1,63 @@
+//! Where state and keys lie: in the data folder, or with a database server, which
+//! several services may share.
+//!
+//! What a folder has is never left lying there for something new elsewhere: whoever
+//! moves it says so.
+
+use super::house::StartError;
+use crate::settings::Settings;
+use std::path::PathBuf;
+use store::{State, StateOptions, Vault, VaultOptions};
+
+const STATE: &str = "state.db";
+const KEYS: &str = "keys.db";
+
+pub(super) fn state(settings: &Settings) -> Result<State, StartError> {
+    let options = match settings.state_url() {
+        None => StateOptions::Sqlite { path: settings.data.join(STATE) },
+        Some(url) => {
+            let what = "holds sessions and outbox of its own; set `state` to data, or name another folder with --data";
+            state_with_server(url, absent(settings, STATE, what)?)?
+        }
+    };
+    State::open(options).map_err(StartError::room("the state"))
+}
+
+pub(super) fn vault(settings: &Settings) -> Result<Vault, StartError> {
+    let options = match settings.keys_url() {
+        None => VaultOptions::Sqlite { path: settings.data.join(KEYS) },
+        Some(url) => {
+            let what = "holds keys of its own; set `keys` to data, or name another folder with --data";
+            keys_with_server(url, absent(settings, KEYS, what)?)?
+        }
+    };
+    Vault::open(options).map_err(StartError::room("the keys"))
+}
+
+/// Says that the folder has no such file.
+struct Absent;
+
+fn absent(settings: &Settings, file: &str, what: &'static str) -> Result<Absent, StartError> {
+    let folder: PathBuf = settings.data.clone();
+    if folder.join(file).exists() { Err(StartError::Elsewhere { folder, what }) } else { Ok(Absent) }
+}
+
+#[cfg(feature = "postgres")]
+fn state_with_server(url: &str, Absent: Absent) -> Result<StateOptions, StartError> {
+    Ok(StateOptions::Postgres { url: store::DatabaseUrl::new(url) })
+}
+
+#[cfg(feature = "postgres")]
+fn keys_with_server(url: &str, Absent: Absent) -> Result<VaultOptions, StartError> {
+    Ok(VaultOptions::Postgres { url: store::DatabaseUrl::new(url) })
+}
+
+#[cfg(not(feature = "postgres"))]
+fn state_with_server(_url: &str, Absent: Absent) -> Result<StateOptions, StartError> {
+    Err(StartError::NotBuilt)
+}
+
+#[cfg(not(feature = "postgres"))]
+fn keys_with_server(_url: &str, Absent: Absent) -> Result<VaultOptions, StartError> {
+    Err(StartError::NotBuilt)
+}
