@@ -274,11 +274,11 @@ pub fn print(settings: &[&str]) -> Result<(), Box<dyn Error>> {
     let given: HashMap<&str, &str> = settings.iter().filter_map(|s| s.split_once('=')).collect();
     let number = |name: &str, default: f64| given.get(name).map_or(Ok(default), |v| v.parse());
     let costs = Costs {
-        answer: number("answer", 130.0)?,
-        fold: number("fold", 30.0)?,
+        answer: number("answer", 95.0)?,
+        fold: number("fold", 25.0)?,
         news: number("news", 5.0)?,
-        turn: number("turn", 150.0)?,
-        event: number("event", 20.0)?,
+        turn: number("turn", 300.0)?,
+        event: number("event", 27.0)?,
     };
     let mut out = std::io::stdout();
     writeln!(
