@@ -23,6 +23,8 @@ macro_rules! kept_stories {
         stories_for!(sqlite, Sqlite, $($story),+);
         #[cfg(feature = "postgres")]
         stories_for!(postgres, Postgres, $($story),+);
+        #[cfg(feature = "eventstore")]
+        stories_for!(eventstore, EventStore, $($story),+);
     };
 }
 

@@ -14,13 +14,16 @@ stories!(
     keys_are_counted,
     secrets_differ_by_label,
 );
-shared_stories!(
+#[cfg(feature = "postgres")]
+stories_for!(
+    shared,
+    Shared,
     personal_members_never_stand_in_clear_in_the_log,
     a_destroyed_key_leaves_an_erased_value,
     a_subject_is_given_to_one_stream_only,
     a_commitment_fits_its_key_or_is_refused,
     keys_are_counted,
-    secrets_differ_by_label,
+    secrets_differ_by_label
 );
 
 fn person(subject: &Subject, email: &str) -> Value {
