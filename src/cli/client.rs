@@ -51,6 +51,10 @@ impl Client {
         let file = settings.data.join("admin-token");
         let token =
             std::fs::read_to_string(&file).map_err(Trouble::io(format!("{} cannot be read", file.display())))?;
+        // Several of rustls's providers are in the build, and the client wants one even
+        // without TLS. Chosen no sooner: the client of EventStoreDB dies if somebody has
+        // chosen before it. That one is chosen already is no fault.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

@@ -82,7 +82,7 @@ impl Trouble {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Refused { status: 500, .. } | Self::Internal(_) => Exit::Internal,
             Self::Refused { .. } => Exit::Refused,
-            Self::Usage(_) | Self::Settings(_) | Self::Start(StartError::NotBuilt) => Exit::Usage,
+            Self::Usage(_) | Self::Settings(_) | Self::Start(StartError::NotBuilt { .. }) => Exit::Usage,
             Self::Io { .. } | Self::Server { .. } => Exit::Io,
             Self::Start(StartError::InUse { .. } | StartError::Elsewhere { .. }) => Exit::Refused,
             Self::Start(StartError::Listen { .. } | StartError::Folder { .. }) => Exit::Io,

@@ -57,9 +57,6 @@ fn tell(trouble: &Trouble, streams: &mut Streams<'_>) -> Exit {
 }
 
 fn start(cli: Cli, streams: &mut Streams<'_>) -> Result<Exit, Trouble> {
-    // Both of rustls's providers are in the build, so one has to be chosen
-    // before anything speaks TLS. That it was chosen before is no fault.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     if let Command::Openapi { dialect } = cli.command {
         return run::openapi(dialect, streams);
     }

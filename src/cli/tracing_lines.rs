@@ -86,7 +86,9 @@ impl Write for Line {
 pub fn begin(settings: &Settings, serves: bool) {
     let level = if serves { settings.log_level.as_str() } else { QUIET };
     // The settings have read it already, and said what is wrong with it.
-    let filter = level.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    let filter: Targets = level.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    // Of a server that is away its client speaks at every attempt; the store says it once.
+    let filter = filter.with_target("eventstore", LevelFilter::OFF);
     let writes = thread::Builder::new().name("lines".to_owned()).spawn(|| {
         loop {
             thread::sleep(WAIT);

@@ -5,6 +5,8 @@
 //! moves it says so.
 
 use super::house::StartError;
+#[cfg(not(feature = "postgres"))]
+use super::log::WITHOUT_POSTGRESQL;
 use crate::settings::Settings;
 use std::path::PathBuf;
 use store::{State, StateOptions, Vault, VaultOptions};
@@ -54,10 +56,10 @@ fn keys_with_server(url: &str, Absent: Absent) -> Result<VaultOptions, StartErro
 
 #[cfg(not(feature = "postgres"))]
 fn state_with_server(_url: &str, Absent: Absent) -> Result<StateOptions, StartError> {
-    Err(StartError::NotBuilt)
+    Err(WITHOUT_POSTGRESQL)
 }
 
 #[cfg(not(feature = "postgres"))]
 fn keys_with_server(_url: &str, Absent: Absent) -> Result<VaultOptions, StartError> {
-    Err(StartError::NotBuilt)
+    Err(WITHOUT_POSTGRESQL)
 }

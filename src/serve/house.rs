@@ -37,8 +37,8 @@ pub enum StartError {
     },
     #[error("the data folder {} {what}", folder.display())]
     Elsewhere { folder: PathBuf, what: &'static str },
-    #[error("this program was built without PostgreSQL; build it with `cargo build --release --features postgres`")]
-    NotBuilt,
+    #[error("this program was built without {what}; build it with `cargo build --release --features {feature}`")]
+    NotBuilt { what: &'static str, feature: &'static str },
     #[error("{what} does not open")]
     Room {
         what: &'static str,

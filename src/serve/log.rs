@@ -13,22 +13,42 @@ use store::{BackendOptions, ClaimChange, ClaimsOf, Ledger, LedgerOptions, Stream
 
 /// The log of the folder, if it lies there.
 const LEDGER: &str = "ledger.db";
-/// Says that it does not.
-const ELSEWHERE: &str = "log-is-in-postgresql";
+/// Says that it lies with PostgreSQL, or with EventStoreDB.
+const IN_POSTGRESQL: &str = "log-is-in-postgresql";
+const IN_EVENTSTOREDB: &str = "log-is-in-eventstoredb";
+/// The stream of EventStoreDB that is the log.
+#[cfg(feature = "eventstore")]
+const STREAM: &str = "invitation_ledger";
+
+#[cfg(not(feature = "postgres"))]
+pub(super) const WITHOUT_POSTGRESQL: StartError = StartError::NotBuilt { what: "PostgreSQL", feature: "postgres" };
+
+/// The note that a folder holds whose log lies where the settings say; none for one that has it itself.
+fn note_of(settings: &Settings) -> Option<&'static str> {
+    match settings.store.reveal() {
+        STORE_IN_DATA => None,
+        _ if settings.is_in_eventstoredb() => Some(IN_EVENTSTOREDB),
+        _ => Some(IN_POSTGRESQL),
+    }
+}
 
 /// Where the settings say that it lies, if the folder has no other one.
 pub(super) fn place(settings: &Settings) -> Result<BackendOptions, StartError> {
     let folder = || settings.data.clone();
-    if settings.store.reveal() != STORE_IN_DATA {
-        if settings.data.join(LEDGER).exists() {
-            let what = "holds a log of its own; name another folder with --data";
+    let note = note_of(settings);
+    for (other, what) in [
+        (LEDGER, "holds a log of its own; name another folder with --data"),
+        (IN_POSTGRESQL, "belongs to a log in PostgreSQL; name that one with the setting `store`"),
+        (IN_EVENTSTOREDB, "belongs to a log in EventStoreDB; name that one with the setting `store`"),
+    ] {
+        if other != note.unwrap_or(LEDGER) && settings.data.join(other).exists() {
             return Err(StartError::Elsewhere { folder: folder(), what });
         }
-        return with_server(settings);
     }
-    if settings.data.join(ELSEWHERE).exists() {
-        let what = "belongs to a log in PostgreSQL; name that one with the setting `store`";
-        return Err(StartError::Elsewhere { folder: folder(), what });
+    match note {
+        Some(IN_EVENTSTOREDB) => return with_eventstore(settings),
+        Some(_) => return with_postgres(settings),
+        None => {}
     }
     Ok(BackendOptions::Sqlite { folder: folder() })
 }
@@ -43,8 +63,7 @@ pub(super) fn open(
     let mut options = LedgerOptions::new(backend, claims_of(), vault.clone(), Arc::new(move || clock.now().0));
     options.min_free_bytes = settings.limits.min_free_bytes;
     let ledger = Ledger::open(options).map_err(StartError::room("the ledger"))?;
-    let noted = settings.data.join(ELSEWHERE);
-    if ledger.server().is_some() && !noted.exists() {
+    if let Some(noted) = note_of(settings).map(|note| settings.data.join(note)).filter(|noted| !noted.exists()) {
         write_private(&noted, &ledger.ledger_id().to_string())
             .map_err(|source| StartError::Folder { folder: settings.data.clone(), source })?;
     }
@@ -58,14 +77,26 @@ fn is_shared(settings: &Settings) -> bool {
 }
 
 #[cfg(feature = "postgres")]
-fn with_server(settings: &Settings) -> Result<BackendOptions, StartError> {
+fn with_postgres(settings: &Settings) -> Result<BackendOptions, StartError> {
     let url = store::DatabaseUrl::new(settings.store.reveal());
     Ok(BackendOptions::Postgres { url, folder: settings.data.clone(), alone: !is_shared(settings) })
 }
 
 #[cfg(not(feature = "postgres"))]
-fn with_server(_settings: &Settings) -> Result<BackendOptions, StartError> {
-    Err(StartError::NotBuilt)
+fn with_postgres(_settings: &Settings) -> Result<BackendOptions, StartError> {
+    Err(WITHOUT_POSTGRESQL)
+}
+
+/// Alone: state and keys lie in the folder.
+#[cfg(feature = "eventstore")]
+fn with_eventstore(settings: &Settings) -> Result<BackendOptions, StartError> {
+    let (url, stream) = (store::DatabaseUrl::new(settings.store.reveal()), STREAM.to_owned());
+    Ok(BackendOptions::EventStore { url, stream, folder: settings.data.clone(), alone: true })
+}
+
+#[cfg(not(feature = "eventstore"))]
+fn with_eventstore(_settings: &Settings) -> Result<BackendOptions, StartError> {
+    Err(StartError::NotBuilt { what: "EventStoreDB", feature: "eventstore" })
 }
 
 /// The domain's claims in the store's words.

@@ -138,7 +138,7 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "store",
-        help: "where the log lies: data (the folder) | postgres://user:password@host:port/database",
+        help: "where the log lies: data (the folder) | postgres://user:password@host:port/database | esdb://user:password@host:port",
         set: |v, raw| store(&raw.text()?).map(|store| v.store = store),
         show: |s| s.store.masked(),
     },
@@ -290,21 +290,28 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
     spelled.parse().map_err(|_| format!("must be an address and a port like 127.0.0.1:8080, not `{text}`"))
 }
 
+/// Whether the place is one of EventStoreDB, which has the log alone: state and keys are no streams.
+pub(super) fn is_eventstoredb(place: &Secret) -> bool {
+    place.reveal().starts_with("esdb")
+}
+
 /// The shape alone; the store reads the rest. The value may hold a password, so no
 /// reason repeats it.
 fn beside(text: &str) -> Result<Secret, String> {
     if text == WITH_THE_STORE {
         return Ok(Secret::new(text));
     }
-    store(text).map_err(|_| "must be store, data or postgres://user:password@host:port/database".to_owned())
+    let kept = store(text).ok().filter(|place| !is_eventstoredb(place));
+    kept.ok_or_else(|| "must be store, data or postgres://user:password@host:port/database".to_owned())
 }
 
 fn store(text: &str) -> Result<Secret, String> {
-    let server = matches!(text.split_once("://"), Some(("postgres" | "postgresql", rest)) if !rest.is_empty());
+    let known = |scheme| matches!(scheme, "postgres" | "postgresql" | "esdb" | "esdb+discover");
+    let server = text.split_once("://").is_some_and(|(scheme, rest)| known(scheme) && !rest.is_empty());
     if server || text == STORE_IN_DATA {
         Ok(Secret::new(text))
     } else {
-        Err("must be data or postgres://user:password@host:port/database".to_owned())
+        Err("must be data, postgres://user:password@host:port/database or esdb://user:password@host:port".to_owned())
     }
 }
 

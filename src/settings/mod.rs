@@ -66,9 +66,10 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub data: PathBuf,
-    /// Where the log lies: `data`, in the folder, or `postgres://…`; may hold a password.
+    /// Where the log lies: `data`, in the folder, `postgres://…` or `esdb://…`; may hold a password.
     pub store: Secret,
-    /// Where sessions, limits and outbox lie: `store`, with the log, or as [`Self::store`].
+    /// Where sessions, limits and outbox lie: `store`, with the log (or in the folder, if that
+    /// is in EventStoreDB), `data` or `postgres://…`; may hold a password.
     pub state: Secret,
     /// Where the keys of people lie: the same.
     pub keys: Secret,
@@ -231,22 +232,32 @@ impl Settings {
         self.url_of(&self.keys)
     }
 
+    /// Whether the log lies in EventStoreDB.
+    #[must_use]
+    pub fn is_in_eventstoredb(&self) -> bool {
+        keys::is_eventstoredb(&self.store)
+    }
+
     fn url_of<'s>(&'s self, place: &'s Secret) -> Option<&'s str> {
         let place = if place.reveal() == WITH_THE_STORE { &self.store } else { place };
-        (place.reveal() != STORE_IN_DATA).then(|| place.reveal())
+        (place.reveal() != STORE_IN_DATA && !keys::is_eventstoredb(place)).then(|| place.reveal())
     }
 }
 
-/// State and keys lie with a server only if the log does: a folder's log is one service's own.
+/// State and keys lie in a database only if the log does: any other log is one service's own.
 fn astray(values: &keys::Values, from: &BTreeMap<&'static str, Source>) -> Vec<SettingFault> {
-    let in_folder = values.store.reveal() == STORE_IN_DATA;
+    let log = match &values.store {
+        store if keys::is_eventstoredb(store) => "in EventStoreDB",
+        store if store.reveal() == STORE_IN_DATA => "in the folder",
+        _ => return vec![],
+    };
     [("state", &values.state), ("keys", &values.keys)]
         .into_iter()
-        .filter(|(_, place)| in_folder && ![STORE_IN_DATA, WITH_THE_STORE].contains(&place.reveal()))
+        .filter(|(_, place)| ![STORE_IN_DATA, WITH_THE_STORE].contains(&place.reveal()))
         .map(|(name, _)| SettingFault {
             name: name.to_owned(),
             source: from.get(name).cloned().unwrap_or(Source::Default),
-            reason: "names a database, but the log lies in the folder: name a database with `store`, too".to_owned(),
+            reason: format!("names a database, but the log lies {log}: name a database with `store`, too"),
         })
         .collect()
 }

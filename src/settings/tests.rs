@@ -73,7 +73,8 @@ fn a_file_that_is_no_toml_is_one_fault() {
 
 #[test]
 fn a_servers_password_is_in_no_message() {
-    for (name, scheme, wrong) in [("mail", "smtp", "snail"), ("store", "postgres", "mysql")] {
+    for (name, scheme, wrong) in [("mail", "smtp", "snail"), ("store", "postgres", "mysql"), ("store", "esdb", "http")]
+    {
         let address = |scheme: &str| format!("{scheme}://me:hush-hush@server.example:587");
         let given = |address: &str| Sources { flags: vec![flag(name, address)], ..Sources::default() };
         let good = Settings::resolve(&given(&address(scheme))).unwrap();
@@ -83,6 +84,34 @@ fn a_servers_password_is_in_no_message() {
         let bad = Settings::resolve(&given(&address(wrong))).unwrap_err().to_string();
         assert!(bad.contains(name) && !bad.contains("hush-hush"), "{bad}");
     }
+}
+
+#[test]
+fn state_and_keys_lie_in_a_database_only_if_the_log_does() {
+    let resolved = |store: &str, place: &str| {
+        let flags = vec![flag("store", store), flag("state", place), flag("keys", place)];
+        Settings::resolve(&Sources { flags, ..Sources::default() })
+    };
+    let urls = |store: &str, place: &str| {
+        let settings = resolved(store, place).unwrap();
+        [settings.state_url(), settings.keys_url()].map(|url| url.map(str::to_owned))
+    };
+    let (log, other) = ("postgres://one.example/ledger", "postgres://two.example/keys");
+    for (store, place) in [("data", "store"), ("data", "data"), (log, "data")] {
+        assert_eq!(urls(store, place), [None, None], "{store} {place}");
+    }
+    assert_eq!(urls(log, "store"), [Some(log.to_owned()), Some(log.to_owned())]);
+    assert_eq!(urls(log, other), [Some(other.to_owned()), Some(other.to_owned())]);
+    for esdb in ["esdb://one.example:2113", "esdb+discover://one.example:2113"] {
+        // It has the log alone.
+        assert_eq!(urls(esdb, "store"), [None, None]);
+        assert_eq!(urls(esdb, "data"), [None, None]);
+        let told = resolved(esdb, other).unwrap_err().to_string();
+        assert!(told.contains("`state` names a database, but the log lies in EventStoreDB"), "{told}");
+        assert!(told.contains("`keys` names a database, but the log lies in EventStoreDB"), "{told}");
+        assert_eq!(resolved(log, esdb).unwrap_err().faults.len(), 2);
+    }
+    assert!(resolved("data", other).unwrap_err().to_string().contains("the log lies in the folder"));
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn a_folder_belongs_to_one_log_and_places_that_do_not_fit_are_refused_by_name() 
     assert!(words.contains("holds a log of its own"), "{words}");
     let new = own.path().join("new");
     let (_, words) = serve(&new, "mysql://localhost/ledger", &[]);
-    assert!(words.contains("must be data or postgres://"), "{words}");
+    assert!(words.contains("must be data, postgres://"), "{words}");
     let (_, words) = serve(&new, "data", &["--keys", &url]);
     assert!(words.contains("`keys` names a database, but the log lies in the folder"), "{words}");
     let (_, words) = serve(&new, &url, &["--state", "elsewhere"]);

@@ -17,7 +17,7 @@ pub struct ServeArgs {
     /// Address and port to listen at [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// Where the log lies: data | postgres://user:password@host:port/database [default: data]
+    /// Where the log lies: data | postgres://user:password@host:port/database | esdb://user:password@host:port [default: data]
     #[arg(long, value_name = "WHERE")]
     pub store: Option<String>,
     /// Where sessions, limits and outbox lie: store (with the log) | data | postgres://… [default: store]

@@ -1,0 +1,140 @@
+//! The program with its log in EventStoreDB, seen from its socket.
+//!
+//! `cargo test --features eventstore --test eventstore`
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test says what went wrong by panicking"
+)]
+
+#[path = "../../store/tests/conformance/eventstore/server/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the store's own tests need all of it")]
+mod server;
+#[path = "../support/mod.rs"]
+mod support;
+
+use serde_json::{Value, json};
+use server::Cluster;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use support::program::Program;
+use support::wire::Answer;
+
+const STREAM: &str = "invitation_ledger";
+
+/// Runs a command of the program to its end.
+fn run(arguments: &[&str], data: &Path) -> (Option<i32>, String) {
+    let ended = Command::new(env!("CARGO_BIN_EXE_invitation-ledger"))
+        .args(arguments)
+        .arg("--data")
+        .arg(data)
+        .env_remove("INVITATION_LEDGER_STORE")
+        .output()
+        .unwrap();
+    let words = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    (ended.status.code(), words)
+}
+
+/// Starts a service that is not meant to come up, and tells what it says.
+fn refused(data: &Path, more: &[&str]) -> String {
+    let (code, words) = run(&[&["serve", "--mail", "none", "--listen", "127.0.0.1:0"], more].concat(), data);
+    assert_ne!(code, Some(0), "{words}");
+    words
+}
+
+fn organization(program: &Program) -> Value {
+    let made = program.deployment().post("/api/ledger/organizations", &json!({"name": "Acme Roofing"})).expect(201);
+    made.json()["id"].clone()
+}
+
+fn invite(program: &Program, organization: &Value, email: &str) -> Answer {
+    let asked = json!({"kind": "organization", "organization": organization, "email": email});
+    program.deployment().post("/api/ledger/invitations", &asked)
+}
+
+fn invited(program: &Program) -> BTreeSet<String> {
+    let page = program.deployment().get("/api/ledger/invitations?state=all&size=100").expect(200).json();
+    let items = page["items"].as_array().unwrap();
+    items.iter().map(|item| item["email"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_service_with_its_log_in_eventstoredb_survives_the_servers_restart_and_its_own_end() {
+    let cluster = Cluster::start(1);
+    let (folder, url) = (tempfile::tempdir().unwrap(), cluster.url(0));
+    let mut program = Program::start(folder.path(), &["--store", &url]);
+    let organization = organization(&program);
+    invite(&program, &organization, "ada@guests.example").expect(201);
+    // The courier sends after the answer.
+    program.comes_to("what it does stands in the stream", || {
+        cluster.kept(STREAM).iter().any(|event| event.kind == "EmailSent")
+    });
+    let clear = |text: &[u8]| String::from_utf8(text.to_vec()).unwrap().contains("ada@");
+    assert!(cluster.kept(STREAM).iter().all(|event| !clear(&event.data) && !clear(&event.metadata)));
+    let metadata: Value = serde_json::from_slice(&cluster.kept(STREAM).last().unwrap().metadata).unwrap();
+    assert!(metadata["$correlationId"].is_string(), "{metadata}");
+
+    // Another command asks the service, and chooses nothing for the client of EventStoreDB.
+    let store = format!("store={url}");
+    let (code, words) = run(&["doctor", "--set", &store], &program.data);
+    assert_eq!(code, Some(0), "{words}");
+    assert!(words.contains("state in the folder, keys in the folder: for this service alone"), "{words}");
+    let (_, words) = run(&["backup", folder.path().join("copy").to_str().unwrap(), "--set", &store], &program.data);
+    assert!(words.contains("back it up there first"), "{words}");
+
+    // The server goes away: what is asked for is refused, and the service stays.
+    cluster.nodes[0].stop();
+    let turned_away = invite(&program, &organization, "bob@guests.example").expect(503);
+    assert!(turned_away.header("retry-after").is_some());
+    let ready = program.deployment().get("/readyz").expect(503).json();
+    assert_eq!(ready["reasons"], json!(["the database server that has the log does not answer"]));
+    cluster.nodes[0].start();
+    while invite(&program, &organization, "bob@guests.example").status != 201 {}
+    program.deployment().get("/readyz").expect(200);
+    assert_eq!(invited(&program).len(), 2);
+
+    // The service goes away, and with it all that can be made anew.
+    let there = invited(&program);
+    program.ask_to_end();
+    assert_eq!(program.ended().code(), Some(0), "{}", program.words());
+    // With no service there, a command opens the log itself.
+    let (code, words) = run(&["doctor", "--set", &store], &program.data);
+    assert_eq!(code, Some(0), "{words}");
+    for disposable in ["index.db", "views.db"] {
+        std::fs::remove_file(program.data.join(disposable)).unwrap();
+    }
+    let again = Program::start(folder.path(), &["--store", &url]);
+    assert_eq!(invited(&again), there);
+    let taken = invite(&again, &organization, "ada@guests.example");
+    assert_eq!(taken.status, 409, "the claim was read from the log: {}", taken.text());
+}
+
+#[test]
+fn a_folder_belongs_to_one_log_and_a_log_to_one_folders_keys() {
+    let cluster = Cluster::start(1);
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut first = Program::start(folder.path(), &["--store", &cluster.url(0)]);
+    let told = refused(other.path(), &["--store", &cluster.url(0)]);
+    assert!(told.contains("the keys of this folder are not those"), "{told}");
+    first.deployment().get("/readyz").expect(200);
+    first.ask_to_end();
+    first.ended();
+    // The setting left out: no second history begins.
+    let told = refused(&first.data, &[]);
+    assert!(told.contains("belongs to a log in EventStoreDB"), "{told}");
+    assert!(!first.data.join("ledger.db").exists());
+    // State and keys are no streams.
+    let new = other.path().join("new");
+    for (places, what) in [
+        (["--keys", "esdb://localhost:2113"], "must be store, data or postgres://"),
+        (["--state", "postgres://localhost/ledger"], "`state` names a database, but the log lies in EventStoreDB"),
+    ] {
+        let told = refused(&new, &[&["--store", cluster.url(0).as_str()], &places[..]].concat());
+        assert!(told.contains(what), "{told}");
+    }
+    assert!(!new.exists());
+}
