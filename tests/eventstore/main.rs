@@ -18,48 +18,17 @@ mod support;
 
 use serde_json::{Value, json};
 use server::Cluster;
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 use support::program::Program;
-use support::wire::Answer;
+use support::service::{invite, invited, organization, run};
 
 const STREAM: &str = "invitation_ledger";
-
-/// Runs a command of the program to its end.
-fn run(arguments: &[&str], data: &Path) -> (Option<i32>, String) {
-    let ended = Command::new(env!("CARGO_BIN_EXE_invitation-ledger"))
-        .args(arguments)
-        .arg("--data")
-        .arg(data)
-        .env_remove("INVITATION_LEDGER_STORE")
-        .output()
-        .unwrap();
-    let words = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
-    (ended.status.code(), words)
-}
 
 /// Starts a service that is not meant to come up, and tells what it says.
 fn refused(data: &Path, more: &[&str]) -> String {
     let (code, words) = run(&[&["serve", "--mail", "none", "--listen", "127.0.0.1:0"], more].concat(), data);
     assert_ne!(code, Some(0), "{words}");
     words
-}
-
-fn organization(program: &Program) -> Value {
-    let made = program.deployment().post("/api/ledger/organizations", &json!({"name": "Acme Roofing"})).expect(201);
-    made.json()["id"].clone()
-}
-
-fn invite(program: &Program, organization: &Value, email: &str) -> Answer {
-    let asked = json!({"kind": "organization", "organization": organization, "email": email});
-    program.deployment().post("/api/ledger/invitations", &asked)
-}
-
-fn invited(program: &Program) -> BTreeSet<String> {
-    let page = program.deployment().get("/api/ledger/invitations?state=all&size=100").expect(200).json();
-    let items = page["items"].as_array().unwrap();
-    items.iter().map(|item| item["email"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]

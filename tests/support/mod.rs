@@ -12,6 +12,7 @@ mod letter;
 pub mod post_office;
 pub mod program;
 pub mod said;
+pub mod service;
 pub mod wire;
 
 pub use client::{Browser, Client, User};
