@@ -4,6 +4,7 @@ use super::Place;
 use crate::ViewsError;
 use crate::limits::{BUSY_WAIT, CHECKPOINT_PAGES, READER_CACHE_KIB, STATEMENTS, WAL_BYTES, WRITER_CACHE_KIB};
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
@@ -27,6 +28,15 @@ const fn fingerprint(text: &[u8], folding: u32) -> i32 {
     (hash >> 1).cast_signed()
 }
 
+/// What every connection has.
+fn equip(connection: &Connection) -> Result<(), ViewsError> {
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Otherwise a statement that compares a column with a number is planned anew whenever it is taken from the
+    // cache, since clearing its parameters counts as a change of them (since SQLite 3.54).
+    Ok(connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)?)
+}
+
 /// A connection without settings of ours.
 pub(super) fn raw(place: &Place) -> Result<Connection, ViewsError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -34,8 +44,7 @@ pub(super) fn raw(place: &Place) -> Result<Connection, ViewsError> {
         Place::Memory => Connection::open_in_memory_with_flags(flags)?,
         Place::Disk(path) => Connection::open_with_flags(path, flags)?,
     };
-    connection.busy_timeout(BUSY_WAIT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    equip(&connection)?;
     Ok(connection)
 }
 
@@ -92,8 +101,7 @@ fn pragma_value(connection: &Connection, pragma: &str) -> Result<String, ViewsEr
 pub(super) fn reader(path: &Path) -> Result<Connection, ViewsError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_WAIT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    equip(&connection)?;
     connection.execute_batch(&format!(
         "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{READER_CACHE_KIB};"
     ))?;
@@ -121,5 +129,25 @@ pub(super) fn copy(from: &Connection, to: &mut Connection) -> Result<(), ViewsEr
     match backup.step(-1)? {
         StepResult::Done => Ok(()),
         StepResult::More | StepResult::Busy | StepResult::Locked | _ => Err(ViewsError::Row("the copy is not whole")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_statement_from_the_cache_is_not_planned_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::Disk(folder.path().join("views.db"));
+        let writer = writer(&place).unwrap();
+        writer.execute_batch("CREATE TABLE pages (owner INTEGER, number INTEGER)").unwrap();
+        let sql = "SELECT number FROM pages WHERE owner = ?1 ORDER BY number LIMIT 1";
+        for owner in 0..10 {
+            let found = writer.prepare_cached(sql).unwrap().query_row([owner], |row| row.get::<_, i64>(0));
+            assert!(matches!(found, Err(rusqlite::Error::QueryReturnedNoRows)));
+        }
+        assert_eq!(writer.prepare_cached(sql).unwrap().get_status(StatementStatus::RePrepare), 0);
     }
 }

@@ -12,6 +12,7 @@ mod filter;
 mod flush;
 mod follow;
 mod layer;
+mod recent;
 
 use std::{
     cell::Cell,
@@ -30,6 +31,7 @@ pub(crate) use disk::Disk;
 pub(crate) use flush::Flusher;
 pub(crate) use follow::{Following, follow};
 pub(crate) use layer::{ClaimKey, ClaimSecret, Head, Holding, Kept, Layer};
+use recent::Recent;
 
 use crate::{
     CommandId, Position, ReadError, StreamId, Version,
@@ -43,6 +45,7 @@ pub(crate) struct Index {
     active: RwLock<Layer>,
     sealed: RwLock<Option<Arc<Layer>>>,
     disk: Option<Disk>,
+    recent: Recent,
     flusher: Flusher,
     /// The file is broken: nothing can be decided on it any more.
     damaged: AtomicBool,
@@ -94,7 +97,8 @@ impl Pinned<'_> {
 
     pub(crate) fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
         let in_layer = |layer: &Layer| layer.streams.get(stream).map(|grown| Some(grown.head));
-        self.find(in_layer, |disk| disk.lacks_stream(stream), |disk, on| disk.head(on, stream), None)
+        let look = || self.find(in_layer, |disk| disk.lacks_stream(stream), |disk, on| disk.head(on, stream), None);
+        self.index.recent.head(stream, look)
     }
 
     /// By the first position of the holding stream.
@@ -149,6 +153,7 @@ impl Index {
             active: RwLock::new(memory),
             sealed: RwLock::default(),
             disk,
+            recent: Recent::default(),
             flusher: Flusher::new(flushed, Instant::now()),
             damaged: AtomicBool::new(false),
         }
@@ -181,12 +186,9 @@ impl Index {
     }
 
     pub(crate) fn head(&self, stream: &StreamId) -> Result<Option<Head>, ReadError> {
-        self.find(
-            |layer| layer.streams.get(stream).map(|grown| Some(grown.head)),
-            |disk| disk.lacks_stream(stream),
-            |disk, on| disk.head(on, stream),
-            None,
-        )
+        let in_layer = |layer: &Layer| layer.streams.get(stream).map(|grown| Some(grown.head));
+        let look = || self.find(in_layer, |disk| disk.lacks_stream(stream), |disk, on| disk.head(on, stream), None);
+        self.recent.head(stream, look)
     }
 
     /// By the first position of the holding stream.
@@ -294,6 +296,8 @@ impl Index {
 
     /// Takes over what a commit added. Only the writer calls it.
     pub(crate) fn commit(&self, batch: Layer) {
+        let grown = recent::grown(&batch);
         write(&self.active).merge(batch);
+        self.recent.grow(&grown);
     }
 }

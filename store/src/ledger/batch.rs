@@ -4,7 +4,6 @@
 //! on the way, and are put back if the unit is refused. So a refused unit leaves
 //! no trace, and staging one that holds cannot fail.
 
-use quick_cache::unsync::Cache;
 use serde_json::Value;
 
 use super::prepare::{KeyedChange, Prepared};
@@ -40,8 +39,6 @@ pub(super) struct Staged {
 pub(super) struct Ground<'a> {
     pub index: Pinned<'a>,
     pub log: &'a Backend,
-    /// Ends of streams on disk that were asked for lately. Only the writer grows streams, so it knows.
-    pub heads: &'a mut Cache<StreamId, Head>,
     pub now: i64,
     pub last_at: i64,
     /// Callers' units are refused, for want of space.
@@ -66,7 +63,7 @@ impl Batch {
     }
 
     /// Checks a unit and stages it if it holds.
-    pub(super) fn admit(&mut self, unit: Prepared, ground: &mut Ground<'_>) -> Outcome {
+    pub(super) fn admit(&mut self, unit: Prepared, ground: &Ground<'_>) -> Outcome {
         match self.check(&unit, ground) {
             Ok(None) => {}
             Ok(Some(kept)) => return Outcome::Repeated(kept),
@@ -97,7 +94,7 @@ impl Batch {
     }
 
     /// The command's earlier landing, or nothing if all the unit relies on still stands.
-    fn check(&self, unit: &Prepared, ground: &mut Ground<'_>) -> Result<Option<Kept>, SubmitError> {
+    fn check(&self, unit: &Prepared, ground: &Ground<'_>) -> Result<Option<Kept>, SubmitError> {
         if let Some(command) = &unit.command_id
             && let Some(kept) = self.receipt(command, ground)?
         {
@@ -128,7 +125,7 @@ impl Batch {
     }
 
     /// The ends of the streams the unit appends to, each where the unit expects it.
-    fn heads_of(&self, unit: &Prepared, ground: &mut Ground<'_>) -> Result<Vec<Head>, SubmitError> {
+    fn heads_of(&self, unit: &Prepared, ground: &Ground<'_>) -> Result<Vec<Head>, SubmitError> {
         let mut next = self.head;
         let mut heads = Vec::with_capacity(unit.appends.len());
         for append in &unit.appends {
@@ -145,7 +142,7 @@ impl Batch {
     }
 
     /// Releases and takes in the order of the events; all put back if one is refused.
-    fn move_claims(&mut self, unit: &Prepared, heads: &[Head], ground: &mut Ground<'_>) -> Result<(), SubmitError> {
+    fn move_claims(&mut self, unit: &Prepared, heads: &[Head], ground: &Ground<'_>) -> Result<(), SubmitError> {
         let mut undo = Undo::new();
         for (append, head) in unit.appends.iter().zip(heads) {
             for change in append.events.iter().flat_map(|event| &event.claims) {
@@ -267,21 +264,14 @@ impl Batch {
         }
     }
 
-    fn head(&self, stream: &StreamId, ground: &mut Ground<'_>) -> Result<Option<Head>, ReadError> {
+    fn head(&self, stream: &StreamId, ground: &Ground<'_>) -> Result<Option<Head>, ReadError> {
         if let Some(grown) = self.layer.streams.get(stream) {
             return Ok(Some(grown.head));
         }
-        if let Some(head) = ground.heads.get(stream) {
-            return Ok(Some(*head));
-        }
-        let found = ground.index.head(stream)?;
-        if let Some(head) = found {
-            ground.heads.insert(stream.clone(), head);
-        }
-        Ok(found)
+        ground.index.head(stream)
     }
 
-    fn version(&self, stream: &StreamId, ground: &mut Ground<'_>) -> Result<Version, ReadError> {
+    fn version(&self, stream: &StreamId, ground: &Ground<'_>) -> Result<Version, ReadError> {
         Ok(self.head(stream, ground)?.map_or(0, |head| head.version))
     }
 

@@ -128,7 +128,6 @@ impl Writer {
         drop(known);
         self.head = position;
         self.last_at = at;
-        self.grew(&layer);
         inner.counts.followed.fetch_add(rows.len() as u64, Relaxed);
         inner.index.commit(layer);
         self.publish(rows, clear);

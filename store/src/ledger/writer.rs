@@ -13,8 +13,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quick_cache::unsync::Cache;
-
 use super::{
     Inner,
     batch::{Batch, Ground, Outcome, Staged},
@@ -24,20 +22,17 @@ use super::{
     shared::NoTurn,
 };
 use crate::{
-    Position, Receipt, StreamId, StreamReceipt, SubmitError,
-    index::{Head, Kept, Layer},
+    Position, Receipt, StreamReceipt, SubmitError,
+    index::Kept,
     locks::write,
     log::{AppendFault, Row},
 };
 
-/// Ends of streams kept from the index's file.
-const HEADS: usize = 8_192;
 /// Between looks at the index while it has something unflushed and no unit comes, and at a log that others append to.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
 pub(super) struct Writer {
     pub(super) inner: Arc<Inner>,
-    pub(super) heads: Cache<StreamId, Head>,
     pub(super) head: Position,
     pub(super) last_at: i64,
     text: String,
@@ -77,7 +72,7 @@ impl Drop for Fence<'_> {
 
 impl Writer {
     pub(super) fn new(inner: Arc<Inner>, head: Position, last_at: i64) -> Self {
-        Self { inner, heads: Cache::new(HEADS), head, last_at, text: String::new() }
+        Self { inner, head, last_at, text: String::new() }
     }
 
     pub(super) fn run(mut self) {
@@ -141,16 +136,15 @@ impl Writer {
             if races { taken.iter().map(|queued| queued.unit.clone()).collect() } else { Vec::new() };
         let mut batch = Batch::after(self.head, std::mem::take(&mut self.text));
         let mut answers = Vec::with_capacity(taken.len());
-        let mut ground = Ground {
+        let ground = Ground {
             index: self.inner.index.pin(),
             log: &self.inner.log,
-            heads: &mut self.heads,
             now,
             last_at: self.last_at,
             no_space: self.inner.no_space.load(Relaxed),
         };
         for Queued { unit, answer } in taken.drain(..) {
-            answers.push((answer, batch.admit(unit, &mut ground)));
+            answers.push((answer, batch.admit(unit, &ground)));
         }
         drop(ground);
         self.text = std::mem::take(&mut batch.text);
@@ -178,7 +172,6 @@ impl Writer {
         self.inner.counts.batch(landed, rows.len() as u64, took);
         self.head = batch.head;
         self.last_at = batch.at;
-        self.grew(&batch.layer);
         self.inner.index.commit(batch.layer);
         self.publish(rows, clear);
         self.answer(answers);
@@ -205,13 +198,6 @@ impl Writer {
                 tracing::error!(error = &*fault, "it is unknown whether a batch landed; the next turn tells");
                 unwritten(|| SubmitError::Unknown, true)
             }
-        }
-    }
-
-    /// Notes the new ends of streams that may be among those kept.
-    pub(super) fn grew(&mut self, layer: &Layer) {
-        for (stream, grown) in layer.streams.iter().filter(|(_, grown)| !grown.created) {
-            self.heads.insert(stream.clone(), grown.head);
         }
     }
 
