@@ -2,7 +2,7 @@
 
 use crate::options::OptionsError;
 use std::path::PathBuf;
-use store::StateError;
+use store::{ReadError, StateError};
 
 /// One thing that is wrong with one template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub enum OperatorError {
     Busy(String),
     #[error("the outbox cannot be read or written")]
     State(#[from] StateError),
+    #[error("the log cannot be read")]
+    Read(#[from] ReadError),
     #[error("the result could not be recorded in the ledger")]
     Record(#[source] Box<domain::Failure>),
 }

@@ -4,7 +4,7 @@ use crate::Shared;
 use crate::courier;
 use crate::error::OperatorError;
 use crate::outbox::{Changes, Half, PAGE, Stored};
-use crate::row::{Because, Key, Phase, Row, outcome_of};
+use crate::row::{Because, Key, Phase, Row, Shown, outcome_of};
 use domain::mail::Reason;
 use domain::use_cases::RecordDelivery;
 use domain::{TenantName, Timestamp};
@@ -73,7 +73,7 @@ pub struct OutboxFilter {
 impl Shared {
     pub fn list(&self, filter: &OutboxFilter) -> Result<Vec<OutboxRow>, OperatorError> {
         let after = match &filter.after {
-            Some(id) => Some(Key::parse(id).ok_or_else(|| OperatorError::NoId(id.clone()))?.stored()),
+            Some(id) => Some(self.key_of(id)?.stored()),
             None => None,
         };
         let limit = if filter.limit == 0 { MAX_LISTED } else { filter.limit.min(MAX_LISTED) };
@@ -92,7 +92,7 @@ impl Shared {
     }
 
     pub fn find(&self, id: &str) -> Result<Option<OutboxRow>, OperatorError> {
-        let key = Key::parse(id).ok_or_else(|| OperatorError::NoId(id.to_owned()))?;
+        let key = self.key_of(id)?;
         Ok(self.outbox.get(key)?.map(|stored| self.shown(&stored.row)))
     }
 
@@ -129,7 +129,7 @@ impl Shared {
             Phase::Dead { because: Because::StateLost } => (MailState::Dead, Some(Reason::OutcomeUnknown)),
         };
         OutboxRow {
-            id: row.key().to_string(),
+            id: row.shown().to_string(),
             tenant: row.tenant.clone(),
             aggregate: row.aggregate.name(),
             aggregate_id: row.id,
@@ -205,8 +205,16 @@ impl Shared {
         Ok(())
     }
 
+    /// The row of a mail as operators name it, whether it is there or not.
+    fn key_of(&self, id: &str) -> Result<Key, OperatorError> {
+        let shown = Shown::parse(id).ok_or_else(|| OperatorError::NoId(id.to_owned()))?;
+        let position = self.ledger.find_position(shown.tenant, shown.tseq)?;
+        let position = position.ok_or_else(|| OperatorError::NotFound(id.to_owned()))?;
+        Ok(Key { position, part: shown.part })
+    }
+
     fn lease(&self, id: &str) -> Result<Key, OperatorError> {
-        let key = Key::parse(id).ok_or_else(|| OperatorError::NoId(id.to_owned()))?;
+        let key = self.key_of(id)?;
         if self.schedule().lease(key) { Ok(key) } else { Err(OperatorError::Busy(id.to_owned())) }
     }
 }

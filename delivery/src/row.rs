@@ -29,7 +29,7 @@ impl Key {
         format!("{:020}-{}", self.position, self.part)
     }
 
-    /// Reads both the kept and the shown form.
+    /// Reads the kept form.
     pub fn parse(text: &str) -> Option<Self> {
         let (position, part) = text.split_once('-')?;
         Some(Self { position: position.parse().ok()?, part: part.parse().ok()? })
@@ -39,6 +39,29 @@ impl Key {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.position, self.part)
+    }
+}
+
+/// A mail as operators name it: `{tenant}-{number of the asking event in it}-{part}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shown<'a> {
+    pub tenant: &'a str,
+    pub tseq: u64,
+    pub part: u8,
+}
+
+impl<'a> Shown<'a> {
+    /// A tenant's name may hold hyphens, so that it is read from the end.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.rsplitn(3, '-');
+        let (part, tseq, tenant) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self { tenant, tseq: tseq.parse().ok()?, part: part.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.tenant, self.tseq, self.part)
     }
 }
 
@@ -74,6 +97,8 @@ pub(crate) struct Row {
     pub number: u64,
     pub part: u8,
     pub position: Position,
+    /// The asking event's number in its tenant.
+    pub tseq: u64,
     /// The asking event.
     pub event: Uuid,
     /// The request that asked, for logs.
@@ -125,6 +150,11 @@ impl Kind {
 }
 
 impl Row {
+    /// As operators name the mail. A position would tell one tenant's people how much the others write.
+    pub fn shown(&self) -> Shown<'_> {
+        Shown { tenant: self.tenant.as_str(), tseq: self.tseq, part: self.part }
+    }
+
     pub fn key(&self) -> Key {
         Key { position: self.position, part: self.part }
     }

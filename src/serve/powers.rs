@@ -197,7 +197,7 @@ fn not_now(error: OperatorError) -> PowerFailure {
     match error {
         OperatorError::NoId(_) | OperatorError::NotFound(_) => PowerFailure::Unknown("mail"),
         error @ OperatorError::Busy(_) => PowerFailure::NotNow(error.to_string()),
-        error @ (OperatorError::State(_) | OperatorError::Record(_)) => internal(error),
+        error @ (OperatorError::State(_) | OperatorError::Read(_) | OperatorError::Record(_)) => internal(error),
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn deliver(shared: &Shared, key: Key) -> Option<Timestamp> {
     };
     let row = &stored.row;
     let span = tracing::info_span!(
-        "mail", id = %key, tenant = %row.tenant, aggregate = row.aggregate.name(), of = %row.id,
+        "mail", id = %row.shown(), tenant = %row.tenant, aggregate = row.aggregate.name(), of = %row.id,
         number = row.number, part = row.part, request_id = row.request.map(tracing::field::display),
     );
     let now = shared.clock.now();

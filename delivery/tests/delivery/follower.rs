@@ -2,10 +2,10 @@
 
 use crate::house::{House, recipients, rows};
 use crate::provider::Provider;
-use delivery::{Delivery, MailState, OutboxFilter, TransportOptions};
+use delivery::{Delivery, MailState, OperatorError, OutboxFilter, TransportOptions};
 use domain::invitation::{self, Invitation};
 use domain::mail::Reason;
-use domain::{Actor, employee, user};
+use domain::{Actor, TenantName, employee, user};
 use std::collections::BTreeMap;
 use store::{Append, Batch, NewEvent, State, StateOptions, Unit};
 use uuid::Uuid;
@@ -222,4 +222,24 @@ async fn a_list_is_read_page_by_page() {
     assert_eq!(seen, invited);
     assert!(delivery.list(&OutboxFilter { after: Some("x".into()), ..filter }).is_err());
     assert_eq!(delivery.find(&rows(&delivery)[0].id).unwrap(), Some(rows(&delivery)[0].clone()));
+}
+
+#[tokio::test]
+async fn a_mail_is_named_by_its_tenant_s_own_numbers() {
+    let mut house = House::new().await;
+    let acme = std::mem::replace(&mut house.tenant, TenantName::parse("bolt").unwrap());
+    house.user(Uuid::now_v7(), "joe@bolt.example", "Joe Bolt").await;
+    house.tenant = acme;
+    house.invite("first@guest.example").await;
+    let nobody: TransportOptions = "mandrill://Key-1@127.0.0.1:1".parse().unwrap();
+    let delivery: Delivery = house.deliver(nobody).await;
+    let asked = house.ledger.read_tenant("acme", 0, 100).unwrap().last().unwrap().clone();
+    let id = rows(&delivery)[0].id.clone();
+    assert_eq!((asked.position, id.clone()), (asked.tseq + 1, format!("acme-{}-0", asked.tseq)));
+    assert_eq!(delivery.find(&id).unwrap(), Some(rows(&delivery)[0].clone()));
+    delivery.retry(&id).await.unwrap();
+    for never in [format!("acme-{}-0", asked.position), format!("bolt-{}-0", asked.tseq), "none-1-0".to_owned()] {
+        assert!(matches!(delivery.find(&never), Err(OperatorError::NotFound(_))), "{never}");
+    }
+    assert_eq!(delivery.find(&format!("acme-{}-1", asked.tseq)).unwrap(), None);
 }

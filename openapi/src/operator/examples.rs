@@ -132,7 +132,7 @@ fn invitations() -> Vec<Row> {
     let asked = json!({"kind": "organization", "organization": USER, "email": "john@example.org", "role": "member"});
     let mail = |state: &str| {
         json!({
-            "id": "m-17", "tenant": "default", "aggregate": "invitation", "aggregate_id": ID, "number": 1, "part": 0,
+            "id": "default-15-0", "tenant": "default", "aggregate": "invitation", "aggregate_id": ID, "number": 1, "part": 0,
             "state": state, "attempts": 3, "reason": "gave_up", "asked_at": AT, "next_attempt_at": null,
         })
     };

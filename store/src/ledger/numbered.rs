@@ -28,10 +28,15 @@ impl Ledger {
         Ok(found)
     }
 
+    /// Where the event with this number in its tenant is.
+    pub fn find_position(&self, tenant: &str, tseq: u64) -> Result<Option<Position>, ReadError> {
+        Ok(self.inner().index.numbered(tenant, tseq, tseq)?.remove(&tseq))
+    }
+
     /// The stream whose first event has this number in its tenant.
     pub fn find_tseq(&self, tenant: &str, tseq: u64) -> Result<Option<StreamId>, ReadError> {
         let inner = self.inner();
-        let Some(position) = inner.index.numbered(tenant, tseq, tseq)?.remove(&tseq) else { return Ok(None) };
+        let Some(position) = self.find_position(tenant, tseq)? else { return Ok(None) };
         if let Some(event) = inner.tail.at(position) {
             return Ok((event.version == 1).then(|| event.stream.clone()));
         }
