@@ -71,7 +71,7 @@ pub(super) fn open(
 }
 
 /// Whether several services may have this log: with state or keys in a folder another one would have other ones.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
 fn is_shared(settings: &Settings) -> bool {
     settings.state_url().is_some() && settings.keys_url().is_some()
 }
@@ -87,11 +87,10 @@ fn with_postgres(_settings: &Settings) -> Result<BackendOptions, StartError> {
     Err(WITHOUT_POSTGRESQL)
 }
 
-/// Alone: state and keys lie in the folder.
 #[cfg(feature = "eventstore")]
 fn with_eventstore(settings: &Settings) -> Result<BackendOptions, StartError> {
     let (url, stream) = (store::DatabaseUrl::new(settings.store.reveal()), STREAM.to_owned());
-    Ok(BackendOptions::EventStore { url, stream, folder: settings.data.clone(), alone: true })
+    Ok(BackendOptions::EventStore { url, stream, folder: settings.data.clone(), alone: !is_shared(settings) })
 }
 
 #[cfg(not(feature = "eventstore"))]

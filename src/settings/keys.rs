@@ -144,13 +144,13 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "state",
-        help: "where sessions, limits and outbox lie: store (with the log) | data | postgres://…",
+        help: "where sessions, limits and outbox lie: store (with the log; in the folder if that is esdb) | data | postgres://…",
         set: |v, raw| beside(&raw.text()?).map(|place| v.state = place),
         show: |s| s.state.masked(),
     },
     Key {
         name: "keys",
-        help: "where the keys of people lie: store (with the log) | data | postgres://…",
+        help: "where the keys of people lie: store (with the log; in the folder if that is esdb) | data | postgres://…",
         set: |v, raw| beside(&raw.text()?).map(|place| v.keys = place),
         show: |s| s.keys.masked(),
     },
@@ -290,7 +290,7 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
     spelled.parse().map_err(|_| format!("must be an address and a port like 127.0.0.1:8080, not `{text}`"))
 }
 
-/// Whether the place is one of EventStoreDB, which has the log alone: state and keys are no streams.
+/// Whether the place is one of EventStoreDB, which has nothing but the log: state and keys are no streams.
 pub(super) fn is_eventstoredb(place: &Secret) -> bool {
     place.reveal().starts_with("esdb")
 }

@@ -68,7 +68,7 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where the log lies: `data`, in the folder, `postgres://…` or `esdb://…`; may hold a password.
     pub store: Secret,
-    /// Where sessions, limits and outbox lie: `store`, with the log (or in the folder, if that
+    /// Where sessions, limits and outbox lie: `store`, with the log (or in the folder, if the log
     /// is in EventStoreDB), `data` or `postgres://…`; may hold a password.
     pub state: Secret,
     /// Where the keys of people lie: the same.
@@ -244,20 +244,18 @@ impl Settings {
     }
 }
 
-/// State and keys lie in a database only if the log does: any other log is one service's own.
+/// State and keys lie in a database only if the log lies with a server: a log in a folder is one service's own.
 fn astray(values: &keys::Values, from: &BTreeMap<&'static str, Source>) -> Vec<SettingFault> {
-    let log = match &values.store {
-        store if keys::is_eventstoredb(store) => "in EventStoreDB",
-        store if store.reveal() == STORE_IN_DATA => "in the folder",
-        _ => return vec![],
-    };
+    if values.store.reveal() != STORE_IN_DATA {
+        return vec![];
+    }
     [("state", &values.state), ("keys", &values.keys)]
         .into_iter()
         .filter(|(_, place)| ![STORE_IN_DATA, WITH_THE_STORE].contains(&place.reveal()))
         .map(|(name, _)| SettingFault {
             name: name.to_owned(),
             source: from.get(name).cloned().unwrap_or(Source::Default),
-            reason: format!("names a database, but the log lies {log}: name a database with `store`, too"),
+            reason: "names a database, but the log lies in the folder: name a database with `store`, too".to_owned(),
         })
         .collect()
 }

@@ -20,10 +20,10 @@ pub struct ServeArgs {
     /// Where the log lies: data | postgres://user:password@host:port/database | esdb://user:password@host:port [default: data]
     #[arg(long, value_name = "WHERE")]
     pub store: Option<String>,
-    /// Where sessions, limits and outbox lie: store (with the log) | data | postgres://… [default: store]
+    /// Where sessions, limits and outbox lie: store (with the log; in the folder if that is esdb) | data | postgres://… [default: store]
     #[arg(long, value_name = "WHERE")]
     pub state: Option<String>,
-    /// Where the keys of people lie: store (with the log) | data | postgres://… [default: store]
+    /// Where the keys of people lie: store (with the log; in the folder if that is esdb) | data | postgres://… [default: store]
     #[arg(long, value_name = "WHERE")]
     pub keys: Option<String>,
     /// Where people reach the service; links in mails begin with it [default: the listen address]

@@ -6,6 +6,8 @@
 //! the others have appended since.
 
 #[cfg(feature = "eventstore")]
+mod ends;
+#[cfg(feature = "eventstore")]
 mod eventstore;
 mod memory;
 #[cfg(feature = "postgres")]
@@ -163,9 +165,8 @@ impl Backend {
             Backend::Memory(_) | Backend::Sqlite(_) => false,
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => !log.is_alone(),
-            // One service has it; the others wait.
             #[cfg(feature = "eventstore")]
-            Backend::EventStore(_) => false,
+            Backend::EventStore(log) => !log.is_alone(),
         }
     }
 
@@ -176,7 +177,7 @@ impl Backend {
             #[cfg(feature = "postgres")]
             Backend::Postgres(log) => log.end().await,
             #[cfg(feature = "eventstore")]
-            Backend::EventStore(_) => Ok(None),
+            Backend::EventStore(log) => log.end().await,
         }
     }
 

@@ -14,6 +14,7 @@ shared_stories!(
     one_of_fifty_takers_over_three_nodes_wins,
     a_guard_on_what_another_node_wrote_is_stale,
     what_another_node_writes_is_seen_without_being_asked_for,
+    who_arrives_at_a_node_finds_what_any_of_them_acknowledged,
     positions_are_gapless_and_seen_in_order_on_every_node,
     a_command_given_again_at_another_node_gets_its_receipt,
     a_command_given_at_three_nodes_at_once_lands_once,
@@ -59,6 +60,16 @@ async fn what_another_node_writes_is_seen_without_being_asked_for(bench: Bench) 
     assert_eq!(nodes[1].read_log(0, 9).unwrap(), nodes[0].read_log(0, 9).unwrap());
     assert_eq!(nodes[1].head_mark(), nodes[0].head_mark());
     assert_eq!(nodes[1].figures().followed, 1);
+}
+
+async fn who_arrives_at_a_node_finds_what_any_of_them_acknowledged(bench: Bench) {
+    let nodes = bench.nodes(3);
+    for number in 0..30_u64 {
+        let (writer, reader) = (&nodes[number as usize % 3], &nodes[(number as usize + 1) % 3]);
+        let told = writer.submit(create(u128::from(number))).await.unwrap();
+        reader.arrive().await.unwrap();
+        assert_eq!((told.last, reader.head()), (number + 1, number + 1));
+    }
 }
 
 async fn positions_are_gapless_and_seen_in_order_on_every_node(bench: Bench) {

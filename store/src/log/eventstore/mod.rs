@@ -10,7 +10,8 @@
 //! place it was made for, where the next batch of any node meets it.
 //!
 //! The server has no clock to ask: times are the appending node's own. It has no locks
-//! either: who wants the log alone writes that down, and ends who had it before.
+//! either: whether a service wants the log alone, or beside others who share it, it writes
+//! down, and ends who had it otherwise before.
 
 mod link;
 mod origin;
@@ -24,11 +25,14 @@ use std::{
     time::Duration,
 };
 
-use uuid::Uuid;
-
-use super::{DatabaseUrl, Origin, waiting::Waiting};
-use crate::OpenError;
-use link::Link;
+use super::{
+    DatabaseUrl, Fault, Origin,
+    ends::{Ends, Look},
+    waiting::Waiting,
+};
+use crate::{OpenError, Position, ReadError};
+use link::{Link, NotRead, Page};
+use origin::Hold;
 pub(super) use wire::envelope_bytes;
 
 /// How long a start waits until it knows the server.
@@ -44,10 +48,11 @@ pub(crate) struct EventStoreLog {
     origin: Origin,
     server: String,
     stream: Arc<str>,
-    /// Whether another process that wants the log alone ends this one.
+    /// No other process may write.
     alone: bool,
-    /// This process's own taking of the log, once it has.
-    taken: OnceLock<Uuid>,
+    /// How this process has the log, once it has.
+    hold: OnceLock<Hold>,
+    ends: Ends,
 }
 
 impl EventStoreLog {
@@ -60,7 +65,8 @@ impl EventStoreLog {
             let server = origin::check_server(&link, &stream).await?;
             Ok((origin::prepare(&link, &stream).await?, server))
         })?;
-        Ok(Self { waiting, link, origin, server, stream, alone, taken: OnceLock::new() })
+        let ends = Ends::start(waiting.handle(), End { link: link.clone(), stream: Arc::clone(&stream) });
+        Ok(Self { waiting, link, origin, server, stream, alone, hold: OnceLock::new(), ends })
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -71,18 +77,42 @@ impl EventStoreLog {
         &self.server
     }
 
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// Where the log ends now; none if only this process appends to it.
+    pub(crate) async fn end(&self) -> Result<Option<Position>, ReadError> {
+        if self.alone { Ok(None) } else { self.ends.ask().await.map(Some) }
+    }
+
     /// Notes with the first start which keys belong to this log, and refuses others from then on. The last
-    /// step of a start: who wants the log alone takes it here.
+    /// step of a start: the log is taken here.
     pub(crate) fn fits_keys(&self, mark: &[u8; 32]) -> Result<(), OpenError> {
         let (link, stream, mark, alone) = (self.link.clone(), self.stream.clone(), *mark, self.alone);
         let asked = self.waiting.run(async move {
             origin::fits_keys(&link, &stream, &mark).await?;
-            if alone { origin::take(&link, &stream).await.map(Some) } else { Ok(None) }
+            if alone { origin::take(&link, &stream).await } else { origin::share(&link, &stream).await }
         });
-        if let Some(taken) = asked.map_err(OpenError::Server)?? {
-            self.taken.get_or_init(|| taken);
-        }
+        let hold = asked.map_err(OpenError::Server)??;
+        self.hold.get_or_init(|| hold);
         Ok(())
+    }
+}
+
+/// Where the stream ends, as the leader says.
+struct End {
+    link: Arc<Link>,
+    stream: Arc<str>,
+}
+
+impl Look for End {
+    async fn look(&mut self) -> Result<Position, Fault> {
+        match self.link.read(&self.stream, Page::FromEnd, 1).await {
+            Ok(last) => Ok(last.first().map_or(0, |event| event.revision + 1)),
+            Err(NotRead::NoStream) => Ok(0),
+            Err(NotRead::Unreachable(fault)) => Err(fault),
+        }
     }
 }
 

@@ -17,7 +17,9 @@ use crate::{OpenError, Position, vault::hex};
 
 /// How the ledger writes events; raised when an older program could not read them.
 const FORMAT: u32 = 1;
-/// The first events: one for the ledger, one for its keys. One for every service that has taken it follows.
+/// Says that several services have the ledger.
+const SHARED: &str = "ServicesShare";
+/// The first events: one for the ledger, one for its keys. One for every time it was taken follows.
 const MOST: usize = 2;
 /// How often a start begins anew because another one was quicker.
 const RACES: usize = 5;
@@ -82,8 +84,11 @@ pub(super) async fn fits_keys(link: &Link, stream: &str, mark: &[u8; 32]) -> Res
             if keys == hex(mark) {
                 return Ok(());
             }
-            let reason = "the keys of this folder are not those of the ledger on the server";
-            return Err(unfit(reason, "name the folder that has its keys.db, or restore that file"));
+            let reason = "these are not the keys of the ledger on the server";
+            return Err(unfit(
+                reason,
+                "name the folder or the database that has them (`data`, `keys`), or restore them",
+            ));
         }
         let keys = event("KeysNoted", &KeysNoted { keys: hex(mark) })?;
         note(link, stream, ExpectedRevision::Exact(0), keys).await?;
@@ -91,17 +96,47 @@ pub(super) async fn fits_keys(link: &Link, stream: &str, mark: &[u8; 32]) -> Res
     Err(OpenError::Server("other starts were quicker every time".into()))
 }
 
+/// How a process has the ledger, as the last event of the stream says.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Hold {
+    /// By its own event, and nobody else.
+    Alone(Uuid),
+    /// With whoever does not want it alone.
+    Shared,
+}
+
+impl Hold {
+    fn stands_by(self, last: &RecordedEvent) -> bool {
+        match self {
+            Hold::Alone(taken) => last.id == taken,
+            Hold::Shared => last.event_type == SHARED,
+        }
+    }
+}
+
 /// Writes down that this process has the ledger now, and nobody else.
-pub(super) async fn take(link: &Link, stream: &str) -> Result<Uuid, OpenError> {
+pub(super) async fn take(link: &Link, stream: &str) -> Result<Hold, OpenError> {
     let taken = Uuid::new_v4();
     let began = event("ServiceBegan", &serde_json::json!({"process": std::process::id()}))?.id(taken);
     note(link, stream, ExpectedRevision::Any, began).await?;
-    Ok(taken)
+    Ok(Hold::Alone(taken))
 }
 
-/// Whether no other process has taken the ledger since.
-pub(super) async fn is_ours(link: &Link, stream: &str, taken: Uuid) -> Result<bool, NotRead> {
-    Ok(link.read(&name(stream), Page::FromEnd, 1).await?.first().is_some_and(|last| last.id == taken))
+/// Writes down that whoever does not want the ledger alone has it now, unless that stands there.
+pub(super) async fn share(link: &Link, stream: &str) -> Result<Hold, OpenError> {
+    match stands(link, stream, Hold::Shared).await {
+        Ok(true) => return Ok(Hold::Shared),
+        Ok(false) | Err(NotRead::NoStream) => {}
+        Err(NotRead::Unreachable(fault)) => return Err(OpenError::Server(fault)),
+    }
+    note(link, stream, ExpectedRevision::Any, event(SHARED, &serde_json::json!({}))?).await?;
+    Ok(Hold::Shared)
+}
+
+/// Whether nobody has taken the ledger otherwise since.
+pub(super) async fn stands(link: &Link, stream: &str, hold: Hold) -> Result<bool, NotRead> {
+    let last = link.read(&name(stream), Page::FromEnd, 1).await?;
+    Ok(last.first().is_some_and(|last| hold.stands_by(last)))
 }
 
 async fn noted(link: &Link, stream: &str) -> Result<Vec<RecordedEvent>, OpenError> {

@@ -32,7 +32,9 @@ impl Shared for EventStoreLog {
         let (events, ours) = self.events_and_hold(page, PAGE + known).map_err(TurnFault::Unreachable)?;
         match ours {
             Ok(true) => {}
-            Ok(false) | Err(NotRead::NoStream) => return Err(TurnFault::Diverged("another service has taken it")),
+            Ok(false) | Err(NotRead::NoStream) => {
+                return Err(TurnFault::Diverged("a service that has it otherwise has taken it"));
+            }
             Err(NotRead::Unreachable(fault)) => return Err(TurnFault::Unreachable(fault)),
         }
         let events = match events {
@@ -105,14 +107,14 @@ impl EventStoreLog {
         }
     }
 
-    /// A page, and whether this process still has the log, if it wanted it alone: asked together.
+    /// A page, and whether this process still has the log as it took it: asked together.
     fn events_and_hold(&self, page: Page, count: usize) -> Result<(Events, Result<bool, NotRead>), Fault> {
-        let (link, stream, taken) = (self.link.clone(), self.stream.clone(), self.taken.get().copied());
+        let (link, stream, hold) = (self.link.clone(), self.stream.clone(), self.hold.get().copied());
         self.waiting.run(async move {
-            match taken {
+            match hold {
                 None => (link.read(&stream, page, count).await, Ok(true)),
-                Some(taken) => {
-                    tokio::join!(link.read(&stream, page, count), origin::is_ours(&link, &stream, taken))
+                Some(hold) => {
+                    tokio::join!(link.read(&stream, page, count), origin::stands(&link, &stream, hold))
                 }
             }
         })

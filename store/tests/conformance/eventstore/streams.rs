@@ -89,7 +89,10 @@ async fn an_event_is_one_of_theirs_with_type_data_and_what_belongs_together() {
     assert_eq!(second.get("$correlationId"), None);
     let origin =
         bench.place.as_ref().unwrap().cluster().kept(&format!("{}_origin", bench.place.as_ref().unwrap().stream));
-    assert_eq!(origin.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), vec!["LedgerBegun", "KeysNoted"]);
+    assert_eq!(
+        origin.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(),
+        vec!["LedgerBegun", "KeysNoted", "ServicesShare"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,13 +172,32 @@ async fn who_wants_the_log_alone_ends_who_had_it_before() {
     assert_eq!(third.submit(create(3)).await.unwrap().last, 3);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_shares_the_log_and_who_wants_it_alone_end_each_other() {
+    let place = Place::on(&Arc::new(Cluster::start(1)));
+    let vault = Vault::open(VaultOptions::Memory).unwrap();
+    let open = |alone| open_as(place.url.clone(), &place.stream, &vault, alone).unwrap();
+    let ((first, _f1), (second, _f2)) = (open(false), open(false));
+    assert_eq!(first.submit(create(1)).await.unwrap().last, 1);
+    assert_eq!(second.submit(create(2)).await.unwrap().last, 2, "the two do not mind each other");
+    let (alone, _f3) = open(true);
+    for ended in [&first, &second] {
+        ended.watch_failed().wait_for(|failed| *failed).await.unwrap();
+        assert!(matches!(ended.submit(create(9)).await, Err(SubmitError::Stopped)));
+    }
+    assert_eq!(alone.submit(create(3)).await.unwrap().last, 3);
+    let (shared, _f4) = open(false);
+    alone.watch_failed().wait_for(|failed| *failed).await.unwrap();
+    assert_eq!(shared.submit(create(4)).await.unwrap().last, 4);
+}
+
 #[test]
 fn a_folder_with_other_keys_is_refused() {
     let place = Place::on(&Arc::new(Cluster::start(1)));
     open(&place).unwrap();
     let other = Vault::open(VaultOptions::Memory).unwrap();
     let told = refusal(open_with(place.url.clone(), &place.stream, &other));
-    assert!(told.contains("not those of the ledger") && told.contains("keys.db"), "{told}");
+    assert!(told.contains("not the keys of the ledger") && told.contains("restore them"), "{told}");
     open(&place).unwrap();
 }
 
