@@ -1,12 +1,16 @@
 //! Order: gapless, the same for everybody, and never shown early.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
-use store::{Append, Position, StreamId, SubmitError, Unit};
+use store::{Append, Ledger, Position, StreamId, SubmitError, Unit};
 use uuid::Uuid;
 
 use crate::bench::{Bench, START, TENANT, claim, create, event, stream, unit};
+
+/// So many events in the story of writers and readers, if it says so: a million is its long form.
+const EVENTS: &str = "LEDGER_ORDER_EVENTS";
 
 stories!(
     positions_are_gapless_under_64_writers,
@@ -45,30 +49,28 @@ async fn positions_are_gapless_under_64_writers(bench: Bench) {
     assert_eq!(positions, (1..=1_280).collect::<Vec<_>>());
 }
 
+/// Writers that pause as it comes, and of whose units every fifth is refused, which leaves no gap.
 async fn tailing_readers_see_each_position_once_and_in_order(bench: Bench) {
-    const EVENTS: u64 = 1_500;
-    let mut readers = Vec::new();
-    for page in [1, 7, 100, 1_000] {
-        let ledger = bench.ledger.clone();
-        readers.push(tokio::spawn(async move {
-            let (mut head, mut seen) = (ledger.watch_head(), Vec::new());
-            while (seen.len() as u64) < EVENTS {
-                let after = seen.last().copied().unwrap_or(0);
-                let found = ledger.read_log(after, page).unwrap();
-                if found.is_empty() {
-                    head.wait_for(|head| *head > after).await.unwrap();
-                }
-                seen.extend(found.iter().map(|event| event.position));
-            }
-            seen
-        }));
-    }
+    const WRITERS: u64 = 64;
+    let each = std::env::var(EVENTS).map_or(2_000, |events| events.parse().unwrap()) / WRITERS;
+    let events = each * WRITERS;
+    let readers: Vec<_> =
+        [1, 7, 100, 1_000].map(|page| tokio::spawn(tail(bench.ledger.clone(), page, events))).into_iter().collect();
     let mut writers = Vec::new();
-    for writer in 0..10_u64 {
+    for writer in 0..WRITERS {
         let ledger = bench.ledger.clone();
         writers.push(tokio::spawn(async move {
-            for round in 0..EVENTS / 10 {
-                ledger.submit(create(u128::from(writer * 10_000 + round))).await.unwrap();
+            let mut random = StdRng::seed_from_u64(writer);
+            for round in 0..each {
+                if random.gen_ratio(1, 100) {
+                    tokio::time::sleep(Duration::from_micros(random.gen_range(0..2_000))).await;
+                }
+                let number = u128::from(writer * each + round);
+                ledger.submit(create(number)).await.unwrap();
+                if random.gen_ratio(1, 5) {
+                    let again = ledger.submit(create(number)).await.unwrap_err();
+                    assert!(matches!(again, SubmitError::Conflict { actual: 1, .. }), "{again:?}");
+                }
             }
         }));
     }
@@ -76,8 +78,25 @@ async fn tailing_readers_see_each_position_once_and_in_order(bench: Bench) {
         writer.await.unwrap();
     }
     for reader in readers {
-        assert_eq!(reader.await.unwrap(), (1..=EVENTS).collect::<Vec<_>>());
+        assert_eq!(reader.await.unwrap(), events);
     }
+    assert_eq!(bench.ledger.head(), events);
+}
+
+/// Follows the log a page at a time; how many events it saw, each the next one.
+async fn tail(ledger: Ledger, page: usize, events: u64) -> u64 {
+    let (mut head, mut seen) = (ledger.watch_head(), 0);
+    while seen < events {
+        let found = ledger.read_log(seen, page).unwrap();
+        if found.is_empty() {
+            head.wait_for(|head| *head > seen).await.unwrap();
+        }
+        for event in found {
+            assert_eq!(event.position, seen + 1);
+            seen += 1;
+        }
+    }
+    seen
 }
 
 async fn each_tenant_has_its_own_numbers(bench: Bench) {
