@@ -111,50 +111,101 @@ async fn below_the_mark_of_free_space_callers_are_refused_and_others_are_not() {
     assert!(matches!(answer, SubmitError::DiskFull), "{answer:?}");
     let background = Unit { lane: crate::Lane::Background, ..unit(1, 0) };
     assert_eq!(ledger.submit(background).await.unwrap().last, 1);
-    let guard = Unit { tenant: "t".into(), guards: vec![(StreamId::new("thing-t/none"), 0)], ..Unit::default() };
-    assert_eq!(ledger.submit(guard).await.map(|Receipt { last, .. }| last).unwrap(), 1);
+    assert_eq!(ledger.submit(guard()).await.map(|Receipt { last, .. }| last).unwrap(), 1);
+}
+
+/// A clock that stands still while it is told to, and with it the writer.
+struct Clock {
+    stopped: Arc<AtomicBool>,
+    looks: Arc<AtomicU64>,
+}
+
+impl Clock {
+    fn new() -> (Self, crate::NowFn) {
+        let clock = Self { stopped: Arc::default(), looks: Arc::default() };
+        let (standing, looked) = (clock.stopped.clone(), clock.looks.clone());
+        let now: crate::NowFn = Arc::new(move || {
+            looked.fetch_add(1, Relaxed);
+            while standing.load(Relaxed) {
+                std::thread::yield_now();
+            }
+            1_700_000_000_000_000
+        });
+        (clock, now)
+    }
+
+    /// The writer has taken one unit and stands still: it may not look at the clock.
+    async fn stop(&self, ledger: &Ledger) -> Answer {
+        self.stopped.store(true, Relaxed);
+        let before = self.looks.load(Relaxed);
+        let taken = asked(ledger, guard());
+        while self.looks.load(Relaxed) == before {
+            tokio::task::yield_now().await;
+        }
+        taken
+    }
+
+    fn go_on(&self) {
+        self.stopped.store(false, Relaxed);
+    }
+}
+
+type Answer = tokio::task::JoinHandle<Result<Receipt, SubmitError>>;
+
+fn asked(ledger: &Ledger, unit: Unit) -> Answer {
+    let ledger = ledger.clone();
+    tokio::spawn(async move { ledger.submit(unit).await })
+}
+
+fn guard() -> Unit {
+    Unit { tenant: "t".into(), guards: vec![(StreamId::new("thing-t/none"), 0)], ..Unit::default() }
+}
+
+async fn queued(ledger: &Ledger, units: usize) {
+    while ledger.figures().queued < units as u64 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn in_a_batch_of_unknown_outcome_who_was_refused_is_not_in_doubt() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, now) = Clock::new();
+    let ledger = open_with(folder.path(), 0, now);
+    let first = clock.stop(&ledger).await;
+    // The second time the stream is there already, if the first time is; and the guard holds only if it is not.
+    let created = asked(&ledger, unit(2, 0));
+    queued(&ledger, 1).await;
+    let again = asked(&ledger, unit(2, 0));
+    queued(&ledger, 2).await;
+    let guarded = asked(&ledger, guard());
+    queued(&ledger, 3).await;
+    log(&ledger).fail_commits();
+    clock.go_on();
+    first.await.unwrap().unwrap();
+    assert!(matches!(created.await.unwrap(), Err(SubmitError::Unknown)));
+    for certain in [again, guarded] {
+        let told = certain.await.unwrap();
+        assert!(matches!(told, Err(SubmitError::Busy { .. })), "nothing of it is there: {told:?}");
+    }
 }
 
 #[tokio::test]
 async fn a_full_queue_turns_callers_away_and_leaves_the_background_its_lane() {
     let folder = tempfile::tempdir().unwrap();
-    let stopped = Arc::new(AtomicBool::new(false));
-    let looks = Arc::new(AtomicU64::new(0));
-    let (standing, looked) = (stopped.clone(), looks.clone());
-    let now: crate::NowFn = Arc::new(move || {
-        looked.fetch_add(1, Relaxed);
-        while standing.load(Relaxed) {
-            std::thread::yield_now();
-        }
-        1_700_000_000_000_000
-    });
+    let (clock, now) = Clock::new();
     let ledger = open_with(folder.path(), 0, now);
-    let guard = || Unit { tenant: "t".into(), guards: vec![(StreamId::new("thing-t/none"), 0)], ..Unit::default() };
-    let asked = |unit: Unit| {
-        let ledger = ledger.clone();
-        tokio::spawn(async move { ledger.submit(unit).await })
-    };
-    // The writer has taken one unit and stands still: it may not look at the clock.
-    stopped.store(true, Relaxed);
-    let before = looks.load(Relaxed);
-    let mut waiting = vec![asked(guard())];
-    while looks.load(Relaxed) == before {
-        tokio::task::yield_now().await;
-    }
+    let mut waiting = vec![clock.stop(&ledger).await];
     for _ in 0..4_096 {
-        waiting.push(asked(guard()));
+        waiting.push(asked(&ledger, guard()));
     }
-    while ledger.figures().queued < 4_096 {
-        tokio::task::yield_now().await;
-    }
+    queued(&ledger, 4_096).await;
     let turned_away = ledger.submit(guard()).await.unwrap_err();
     assert!(matches!(turned_away, SubmitError::Busy { retry_after_s: 1 }), "{turned_away:?}");
     assert_eq!(ledger.figures().busy, 1);
-    waiting.push(asked(Unit { lane: crate::Lane::Background, ..guard() }));
-    while ledger.figures().queued < 4_097 {
-        tokio::task::yield_now().await;
-    }
-    stopped.store(false, Relaxed);
+    waiting.push(asked(&ledger, Unit { lane: crate::Lane::Background, ..guard() }));
+    queued(&ledger, 4_097).await;
+    clock.go_on();
     for task in waiting {
         task.await.unwrap().unwrap();
     }

@@ -159,12 +159,12 @@ impl Writer {
         let (rows, clear): (Vec<Row>, Vec<_>) =
             batch.staged.into_iter().map(|Staged { row, clear }| (row, clear)).unzip();
         if let Err(Unwritten { told, goes_on }) = self.write(&rows) {
-            let waiting = answers.into_iter().map(|(answer, _)| answer);
             let Some(told) = told else {
+                let waiting = answers.into_iter().map(|(answer, _)| answer);
                 taken.extend(again.into_iter().zip(waiting).map(|(unit, answer)| Queued { unit, answer }));
                 return Attempt::Overtaken;
             };
-            answer_all(waiting, told);
+            answer_unwritten(answers, told);
             return if goes_on { Attempt::Answered } else { Attempt::Failed };
         }
         let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -246,6 +246,18 @@ impl Writer {
 fn answer_all(answers: impl Iterator<Item = Answer>, refusal: impl Fn() -> SubmitError) {
     for answer in answers {
         let _ = answer.send(Err(refusal()));
+    }
+}
+
+/// Only what was to be written shares the batch's fate. The others wrote nothing, but what they would be told may
+/// rest on what the batch was to write: they come back.
+fn answer_unwritten(answers: Vec<(Answer, Outcome)>, told: fn() -> SubmitError) {
+    for (answer, outcome) in answers {
+        let refusal = match outcome {
+            Outcome::Landed(_) => told(),
+            Outcome::Held(_) | Outcome::Repeated(_) | Outcome::Refused(_) => BUSY,
+        };
+        let _ = answer.send(Err(refusal));
     }
 }
 
