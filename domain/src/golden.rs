@@ -205,8 +205,16 @@ fn tenants() -> Vec<tenant::Event> {
 }
 
 fn of_the_ledger() -> Vec<ledger::Event> {
-    use ledger::{Event as E, Restored};
-    vec![E::Restored(Restored { from: format!("{}.1", id(3)), position: 41, leaf: "d3".repeat(32) })]
+    use ledger::{Abandoned, Event as E, Moved, Opened, Reopened, Restored};
+    let (arrival, leaf) = (id(4).to_string(), "d3".repeat(32));
+    let to = "postgres://db.example/ledger".to_owned();
+    vec![
+        E::Restored(Restored { from: format!("{}.1", id(3)), position: 41, leaf: leaf.clone() }),
+        E::Moved(Moved { to, arrival: arrival.clone() }),
+        E::Opened(Opened { arrival: arrival.clone(), events: 42, leaf, entries: 7, keys: 1024 }),
+        E::Abandoned(Abandoned { arrival: arrival.clone() }),
+        E::Reopened(Reopened { arrival }),
+    ]
 }
 
 /// Paths of the text members that stand in clear.

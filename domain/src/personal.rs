@@ -63,6 +63,8 @@ pub const TEXTS: &[(&str, &str, Text)] = &[
     ("application", "scopes", Text::Clear("enumerated")),
     ("ledger", "from", Text::Clear("the ledger's random id and a number")),
     ("ledger", "leaf", Text::Clear("hash of an entry")),
+    ("ledger", "to", Text::Clear("a folder or a database, as operators named it; no user, no password")),
+    ("ledger", "arrival", Text::Clear("random id")),
     ("tenant", "by", Text::Clear("id of an actor")),
     ("tenant", "name", Text::Clear("name of a tenant, chosen by operators, [a-z0-9-]")),
 ];

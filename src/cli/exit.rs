@@ -84,7 +84,9 @@ impl Trouble {
             Self::Refused { .. } => Exit::Refused,
             Self::Usage(_) | Self::Settings(_) | Self::Start(StartError::NotBuilt { .. }) => Exit::Usage,
             Self::Io { .. } | Self::Server { .. } => Exit::Io,
-            Self::Start(StartError::InUse { .. } | StartError::Elsewhere { .. }) => Exit::Refused,
+            Self::Start(StartError::InUse { .. } | StartError::Elsewhere { .. } | StartError::Closed { .. }) => {
+                Exit::Refused
+            }
             Self::Start(StartError::Listen { .. } | StartError::Folder { .. }) => Exit::Io,
             Self::Start(StartError::Room { .. }) => Exit::Internal,
         }

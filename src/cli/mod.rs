@@ -3,7 +3,7 @@
 //!
 //! Commands go through the operator routes, over HTTP while a server holds the
 //! data folder and in this process otherwise, so that whatever they do has been
-//! checked, decided and recorded in one way. `serve`, `openapi`, `restore` and a
+//! checked, decided and recorded in one way. `serve`, `openapi`, `restore`, `move` and a
 //! part of `doctor` alone do not.
 
 mod args;
@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod folders;
 mod log;
+mod moving;
 mod output;
 mod password;
 mod rebuild;
@@ -62,6 +63,9 @@ fn start(cli: Cli, streams: &mut Streams<'_>) -> Result<Exit, Trouble> {
     }
     let settings = settings(&cli)?;
     tracing_lines::begin(&settings, matches!(cli.command, Command::Serve(_)));
+    if let Command::Move(args) = &cli.command {
+        return moving::run(args, &settings, streams);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

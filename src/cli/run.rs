@@ -34,6 +34,7 @@ pub async fn run(cli: Cli, settings: &Settings, streams: &mut Streams<'_>) -> Re
         Command::Doctor => doctor::run(settings, streams).await,
         Command::Restore { backup, until } => folders::restore(settings, &backup, until, streams),
         Command::Openapi { dialect } => openapi(dialect, streams),
+        Command::Move(_) => Err(misled()),
         command @ (Command::Tenant(_)
         | Command::Organization(_)
         | Command::Integration(_)
@@ -104,6 +105,7 @@ fn password_of(command: &Command) -> Result<Option<String>, Trouble> {
         | Command::Openapi { .. }
         | Command::Backup { .. }
         | Command::Restore { .. }
+        | Command::Move(_)
         | Command::Doctor => false,
     };
     if wanted { password::read().map(Some) } else { Ok(None) }
@@ -164,7 +166,11 @@ impl Desk<'_> {
                 };
                 self.ask(request::outbox(command).of_any(self.tenant), shown, streams).await
             }
-            Command::Serve(_) | Command::Openapi { .. } | Command::Restore { .. } | Command::Doctor => Err(misled()),
+            Command::Serve(_)
+            | Command::Openapi { .. }
+            | Command::Restore { .. }
+            | Command::Move(_)
+            | Command::Doctor => Err(misled()),
         }
     }
 
@@ -185,6 +191,7 @@ impl Desk<'_> {
             | Command::Openapi { .. }
             | Command::Backup { .. }
             | Command::Restore { .. }
+            | Command::Move(_)
             | Command::Doctor => return Err(misled()),
         })
     }

@@ -29,6 +29,7 @@ fn requested(words: &str) -> Request {
         | Command::Openapi { .. }
         | Command::Backup { .. }
         | Command::Restore { .. }
+        | Command::Move(_)
         | Command::Doctor) => panic!("{other:?} is no plain request"),
     }
 }

@@ -15,25 +15,31 @@ const STATE: &str = "state.db";
 const KEYS: &str = "keys.db";
 
 pub(super) fn state(settings: &Settings) -> Result<State, StartError> {
-    let options = match settings.state_url() {
+    State::open(state_options(settings)?).map_err(StartError::room("the state"))
+}
+
+pub(super) fn vault(settings: &Settings) -> Result<Vault, StartError> {
+    Vault::open(vault_options(settings)?).map_err(StartError::room("the keys"))
+}
+
+pub(super) fn state_options(settings: &Settings) -> Result<StateOptions, StartError> {
+    Ok(match settings.state_url() {
         None => StateOptions::Sqlite { path: settings.data.join(STATE) },
         Some(url) => {
             let what = "holds sessions and outbox of its own; set `state` to data, or name another folder with --data";
             state_with_server(url, absent(settings, STATE, what)?)?
         }
-    };
-    State::open(options).map_err(StartError::room("the state"))
+    })
 }
 
-pub(super) fn vault(settings: &Settings) -> Result<Vault, StartError> {
-    let options = match settings.keys_url() {
+pub(super) fn vault_options(settings: &Settings) -> Result<VaultOptions, StartError> {
+    Ok(match settings.keys_url() {
         None => VaultOptions::Sqlite { path: settings.data.join(KEYS) },
         Some(url) => {
             let what = "holds keys of its own; set `keys` to data, or name another folder with --data";
             keys_with_server(url, absent(settings, KEYS, what)?)?
         }
-    };
-    Vault::open(options).map_err(StartError::room("the keys"))
+    })
 }
 
 /// Says that the folder has no such file.

@@ -1,6 +1,7 @@
 //! What the first start makes: the folder, the operators' token, the default tenant.
 
 use super::StartError;
+use super::site::ADMIN_SECRET;
 use domain::use_cases::CreateTenant;
 use domain::{Actor, Channel, CommandBus, Context, Failure, Refusal, TenantName};
 use identity::{AdminToken, Token, TokenKind};
@@ -61,7 +62,7 @@ fn kept(vault: &Vault, text: &str) -> Result<String, StartError> {
     if vault.server().is_none() {
         return Ok(text.to_owned());
     }
-    let kept = vault.keep("admin token", text).map_err(StartError::room("the keys"))?;
+    let kept = vault.keep(ADMIN_SECRET, text).map_err(StartError::room("the keys"))?;
     Ok(kept.to_string())
 }
 

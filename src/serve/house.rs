@@ -15,7 +15,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use store::{FolderLock, Lease, Ledger, State, Vault};
+use store::{FolderLock, Lease, Ledger, OpenError, State, Vault};
 use tokio::sync::watch;
 
 /// Why the service did not start. The folder is as it was.
@@ -37,6 +37,12 @@ pub enum StartError {
     },
     #[error("the data folder {} {what}", folder.display())]
     Elsewhere { folder: PathBuf, what: &'static str },
+    /// It was moved elsewhere, or is on its way here.
+    #[error("the ledger cannot be served from here")]
+    Closed {
+        #[source]
+        source: OpenError,
+    },
     #[error("this program was built without {what}; build it with `cargo build --release --features {feature}`")]
     NotBuilt { what: &'static str, feature: &'static str },
     #[error("{what} does not open")]
@@ -90,6 +96,7 @@ impl House {
         let lock = bootstrap::folder(&folder, address)?;
         store::rewrite_wal(&folder).map_err(|source| StartError::Folder { folder: folder.clone(), source })?;
         let backend = log::place(settings)?;
+        log::check_open(&backend)?;
         let (vault, state) = (beside::vault(settings)?, beside::state(settings)?);
         let (admin, new_admin_token) = bootstrap::admin_token(&folder, &vault)?;
         let ledger = log::open(backend, settings, &vault, &clock)?;

@@ -9,7 +9,7 @@ use super::house::StartError;
 use crate::settings::{STORE_IN_DATA, Settings};
 use domain::{Clock, TenantName, claims};
 use std::sync::Arc;
-use store::{BackendOptions, ClaimChange, ClaimsOf, Ledger, LedgerOptions, StreamId, Vault};
+use store::{BackendOptions, ClaimChange, ClaimsOf, Ledger, LedgerOptions, OpenError, StreamId, Vault};
 
 /// The log of the folder, if it lies there.
 const LEDGER: &str = "ledger.db";
@@ -53,6 +53,15 @@ pub(super) fn place(settings: &Settings) -> Result<BackendOptions, StartError> {
     Ok(BackendOptions::Sqlite { folder: folder() })
 }
 
+/// Refuses a log that was moved elsewhere or is not whole yet, before anything is made beside it. Whatever
+/// else is wrong with it is met when it is opened.
+pub(super) fn check_open(backend: &BackendOptions) -> Result<(), StartError> {
+    match store::check_open(backend) {
+        Err(closed @ OpenError::Closed { .. }) => Err(StartError::Closed { source: closed }),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 pub(super) fn open(
     backend: BackendOptions,
     settings: &Settings,
@@ -62,7 +71,10 @@ pub(super) fn open(
     let clock = clock.clone();
     let mut options = LedgerOptions::new(backend, claims_of(), vault.clone(), Arc::new(move || clock.now().0));
     options.min_free_bytes = settings.limits.min_free_bytes;
-    let ledger = Ledger::open(options).map_err(StartError::room("the ledger"))?;
+    let ledger = Ledger::open(options).map_err(|fault| {
+        let is_closed = matches!(fault, OpenError::Closed { .. });
+        if is_closed { StartError::Closed { source: fault } } else { StartError::room("the ledger")(fault) }
+    })?;
     if let Some(noted) = note_of(settings).map(|note| settings.data.join(note)).filter(|noted| !noted.exists()) {
         write_private(&noted, &ledger.ledger_id().to_string())
             .map_err(|source| StartError::Folder { folder: settings.data.clone(), source })?;

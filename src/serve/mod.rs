@@ -18,6 +18,7 @@ mod others;
 mod pages;
 mod powers;
 mod recent;
+pub mod site;
 mod sweeper;
 
 pub use house::{House, StartError};

@@ -283,7 +283,18 @@ fn unknown(name: &str, source: Source) -> SettingFault {
 }
 
 /// Variables that other commands read and that are no settings.
-const OTHER_VARIABLES: [&str; 2] = [CONFIG_ENV, "INVITATION_LEDGER_TENANT"];
+const OTHER_VARIABLES: [&str; 10] = [
+    CONFIG_ENV,
+    "INVITATION_LEDGER_TENANT",
+    "INVITATION_LEDGER_FROM",
+    "INVITATION_LEDGER_FROM_DATA",
+    "INVITATION_LEDGER_FROM_STATE",
+    "INVITATION_LEDGER_FROM_KEYS",
+    "INVITATION_LEDGER_TO",
+    "INVITATION_LEDGER_TO_DATA",
+    "INVITATION_LEDGER_TO_STATE",
+    "INVITATION_LEDGER_TO_KEYS",
+];
 
 fn warnings(sources: &Sources, values: &keys::Values) -> Vec<String> {
     let known: BTreeSet<String> = KEYS.iter().map(Key::variable).collect();

@@ -102,6 +102,9 @@ pub enum OpenError {
     /// The database is none that a ledger can rest on: what is wrong, and what mends it.
     #[error("{reason}: {fix}")]
     Unfit { reason: String, fix: String },
+    /// Nobody may serve this log: it was moved elsewhere, or it is not whole yet.
+    #[error("{reason}: {fix}")]
+    Closed { reason: String, fix: &'static str },
     #[error("sqlite {found} is older than 3.51.3, which is needed")]
     OldSqlite { found: &'static str },
     #[error("{missing} subjects named in the log have no key: restore keys.db")]

@@ -15,6 +15,8 @@ mod index;
 mod ledger;
 mod locks;
 mod log;
+mod moving;
+mod own;
 mod recorded;
 #[cfg(feature = "postgres")]
 mod server;
@@ -26,11 +28,13 @@ mod vault;
 
 pub use error::{OpenError, ReadError, SubmitError};
 pub use folder::{
-    BackupError, Cut, Ended, FolderLock, LockError, NO_TENANT, Progress, backup, restore, restore_until, rewrite_wal,
+    BackupError, Cut, Ended, FolderLock, LockError, Progress, backup, restore, restore_until, rewrite_wal,
 };
 pub use ledger::{BackendOptions, Figures, KnownReceipt, Ledger, LedgerOptions, NowFn};
 #[cfg(any(feature = "postgres", feature = "eventstore"))]
 pub use log::DatabaseUrl;
+pub use moving::{Cancelled, Move, MoveError, Moved, Site, Word, kept_secret};
+pub use own::{NO_TENANT, check_open_at as check_open};
 pub use recorded::{Entry, Mark, Metadata, Recorded};
 pub use state::{Batch, Lease, State, StateError, StateOptions, Tenure};
 pub use stream::StreamId;

@@ -134,7 +134,9 @@ async fn a_change_of_something_that_never_was_stops_the_view() {
 async fn an_aggregate_that_no_view_knows_is_passed_by() {
     let mut story = Story::new();
     let views = story.views();
-    story.append_raw("ledger", &tenant(), Uuid::now_v7(), "Restored", json!({})).await;
+    for kind in ["Restored", "Moved", "Opened", "Abandoned", "Reopened"] {
+        story.append_raw("ledger", &tenant(), Uuid::now_v7(), kind, json!({})).await;
+    }
     assert_eq!(views.caught_up().await, Ok(()));
     views.close().await;
 }

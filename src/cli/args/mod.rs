@@ -2,11 +2,13 @@
 
 mod directory;
 mod invitation;
+mod moving;
 mod people;
 mod upkeep;
 
 pub use directory::{IntegrationCommand, MemberCommand, OrganizationCommand, RoleArg, TenantCommand};
 pub use invitation::{InvitationCommand, KindArg};
+pub use moving::{MoveArgs, PlaceArgs};
 pub use people::{ApplicationCommand, Clearable, EmployeeCommand, EmployeeFields, PrintArg, UserCommand};
 pub use upkeep::{DialectArg, LogCommand, MailStateArg, OutboxCommand, ServeArgs};
 
@@ -132,6 +134,8 @@ then says so, and nothing that may have been done already is done again.")]
         #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
         until: Option<u64>,
     },
+    /// Carry the ledger, whole, to another folder or database
+    Move(Box<MoveArgs>),
     /// Look at the ledger's health, and print which settings are in force and from where
     #[command(after_help = "Ends with 1 when something is wrong; each finding says what to do about it.")]
     Doctor,

@@ -7,7 +7,7 @@ mod wal;
 
 pub use backup::{BackupError, Progress, backup, restore};
 pub use lock::{FolderLock, LockError};
-pub use restore::{Cut, Ended, NO_TENANT, restore_until};
+pub use restore::{Cut, Ended, restore_until};
 pub use wal::rewrite_wal;
 
 /// The kept files of a folder; the index is not among them, it is made from the log.

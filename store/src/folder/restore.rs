@@ -16,13 +16,11 @@ use super::{
     backup::{BackupError, PAGE, Progress, copy_folder},
 };
 use crate::{
-    NewEvent, Position, StreamId, canonical,
+    NewEvent, Position,
     log::{Row, SqliteLog},
+    own::{End, count_before},
     state,
 };
-
-/// What events about the ledger itself have for a tenant; no tenant's name.
-pub const NO_TENANT: &str = "_";
 
 /// Where a restore ends, and what it says about that.
 pub struct Cut<'a> {
@@ -103,28 +101,9 @@ fn begin_epoch(source: &SqliteLog, last: &Row, to: &Path, cut: &Cut<'_>) -> Resu
     let target = SqliteLog::open(to)?;
     let ended =
         Ended { origin: origin.name_at(last.position), position: last.position, leaf: last.leaf, ledger_id: origin.id };
-    let NewEvent { id, kind, schema, payload, metadata } = (cut.event)(&ended);
-    let (mut payload_text, mut metadata_text, mut text) = (String::new(), String::new(), String::new());
-    canonical::write(&payload, &mut payload_text).map_err(|refused| BackupError::Event(refused.reason()))?;
-    canonical::write_strings(&metadata, &mut metadata_text);
-    // Every epoch but the first began with one of these, and nothing else stands in their stream.
-    let version = origin.epochs_up_to(last.position);
-    let mut row = Row {
-        position: last.position + 1,
-        tenant: NO_TENANT.to_owned(),
-        tseq: version,
-        stream: StreamId::new(&format!("ledger-{NO_TENANT}/{}", origin.id)),
-        version,
-        event_id: id,
-        kind,
-        schema,
-        at: cut.now.max(last.at),
-        payload: payload_text,
-        metadata: metadata_text,
-        sealed: false,
-        leaf: [0; 32],
-    };
-    row.leaf = row.leaf_of(target.origin(), &mut text);
+    let own = count_before(last.position + 1, |before, limit| source.before(before, limit))?;
+    let end = End { place: (last.position, last.leaf), at: last.at, own };
+    let row = end.append((cut.event)(&ended), target.origin(), cut.now).map_err(BackupError::Event)?;
     let wrap = |source| BackupError::Sqlite { file: to.join(LEDGER), source };
     target.append(&[row]).map_err(wrap)?;
     target.checkpoint_last().map_err(wrap)

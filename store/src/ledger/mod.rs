@@ -36,6 +36,7 @@ use crate::{
     index::{ClaimSecret, Disk, Following, Index, Kept, follow},
     locks::{lock, read},
     log::{Backend, folder_of},
+    own,
 };
 use figures::Counts;
 pub use figures::Figures;
@@ -157,6 +158,7 @@ impl Ledger {
     /// is; an index that does not fit is rebuilt, which takes time with the log's length.
     pub fn open(options: LedgerOptions) -> Result<Ledger, OpenError> {
         let log = Backend::open(&options.backend)?;
+        own::check_open(&log)?;
         let folder = folder_of(&options.backend).map(PathBuf::from);
         let secret = ClaimSecret::new(&options.vault.secret("claims"));
         let following = Following {

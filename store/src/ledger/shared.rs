@@ -12,6 +12,7 @@ use crate::{
     index::{Following, Layer},
     locks::read,
     log::{Place, Row, Turn, TurnFault},
+    own::Standing,
 };
 
 /// How often a node that is far behind gives its turn away to catch up first.
@@ -22,7 +23,7 @@ const CATCH_UPS: usize = 3;
 pub(super) enum NoTurn {
     /// Not now.
     Later,
-    /// It has followed another log: its caches, index and views are of no use.
+    /// It has followed another log, so that its caches, index and views are of no use; or the log was left.
     Never,
 }
 
@@ -46,13 +47,13 @@ impl Writer {
         for _ in 0..CATCH_UPS {
             let begun = shared.begin(self.place());
             match self.met(begun)? {
-                Turn::Taken { now, news } => match self.fold(news) {
-                    Ok(()) => return Ok(now.unwrap_or_else(|| (inner.now)())),
-                    Err(fault) => {
+                Turn::Taken { now, news } => {
+                    let folded = self.fold(news).map_err(|fault| not_followed(&fault)).and_then(|()| self.may_go_on());
+                    if folded.is_err() {
                         shared.let_go();
-                        return Err(not_followed(&fault));
                     }
-                },
+                    return folded.map(|()| now.unwrap_or_else(|| (inner.now)()));
+                }
                 Turn::FarBehind => self.follow()?,
             }
         }
@@ -69,11 +70,19 @@ impl Writer {
             }
             let news = self.met(shared.news(self.place()))?;
             if news.is_empty() {
-                return Ok(());
+                return self.may_go_on();
             }
             self.fold(news).map_err(|fault| not_followed(&fault))?;
             inner.index.seal_if_due();
         }
+    }
+
+    /// At the log's end: whether it is still this node's to serve.
+    fn may_go_on(&self) -> Result<(), NoTurn> {
+        let Err(told) = self.standing.check() else { return Ok(()) };
+        tracing::error!(error = &told as &dyn std::error::Error, "nobody appends to this log any more");
+        self.inner.fail();
+        Err(NoTurn::Never)
     }
 
     fn place(&self) -> Place {
@@ -128,6 +137,7 @@ impl Writer {
         drop(known);
         self.head = position;
         self.last_at = at;
+        self.standing = Standing::after(rows.last());
         inner.counts.followed.fetch_add(rows.len() as u64, Relaxed);
         inner.index.commit(layer);
         self.publish(rows, clear);

@@ -26,6 +26,7 @@ use crate::{
     index::Kept,
     locks::write,
     log::{AppendFault, Row},
+    own::Standing,
 };
 
 /// Between looks at the index while it has something unflushed and no unit comes, and at a log that others append to.
@@ -35,6 +36,8 @@ pub(super) struct Writer {
     pub(super) inner: Arc<Inner>,
     pub(super) head: Position,
     pub(super) last_at: i64,
+    /// What the last event that another node appended says of who may append.
+    pub(super) standing: Standing,
     text: String,
 }
 
@@ -72,7 +75,7 @@ impl Drop for Fence<'_> {
 
 impl Writer {
     pub(super) fn new(inner: Arc<Inner>, head: Position, last_at: i64) -> Self {
-        Self { inner, head, last_at, text: String::new() }
+        Self { inner, head, last_at, standing: Standing::Open, text: String::new() }
     }
 
     pub(super) fn run(mut self) {

@@ -5,6 +5,7 @@
 //! shared with other nodes: then every batch takes a turn, and begins with what
 //! the others have appended since.
 
+mod arrival;
 #[cfg(feature = "eventstore")]
 mod ends;
 #[cfg(feature = "eventstore")]

@@ -48,9 +48,9 @@ impl Origin {
         format!("{}.{}", self.id, self.epoch_at(position))
     }
 
-    /// How many epochs had begun at the position.
-    pub(crate) fn epochs_up_to(&self, position: Position) -> u64 {
-        self.epochs.iter().filter(|(first, _)| *first <= position).count() as u64
+    /// (first position, epoch), ascending.
+    pub(crate) fn epochs(&self) -> &[(Position, u32)] {
+        &self.epochs
     }
 
     /// The number of the epoch begun last.

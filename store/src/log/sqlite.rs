@@ -6,9 +6,12 @@
 //! after it, they are replayed. The database itself refuses UPDATE, DELETE and
 //! REPLACE on events.
 
-use std::{path::Path, sync::Mutex};
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
 
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, OptionalExtension, Statement};
 use uuid::Uuid;
 
 use super::{AppendFault, Origin, Row};
@@ -26,6 +29,8 @@ const ROWS_AT_ONCE: usize = 16;
 /// The newest events this program understands, compared with the ledger's `min_reader`.
 const READER: i64 = 1;
 const COLUMNS: usize = 13;
+/// The name of the mark in `meta`.
+const ARRIVAL: &str = "arrival";
 
 pub(crate) const FORMAT: Format = Format {
     kind: 1,
@@ -68,6 +73,7 @@ const SELECT: &str = "SELECT position, tenant, tseq, stream, version, event_id, 
                       sealed, leaf FROM events";
 
 pub(crate) struct SqliteLog {
+    path: PathBuf,
     origin: Origin,
     writer: Mutex<Connection>,
     /// Checkpoints, off the answering path.
@@ -88,7 +94,7 @@ impl SqliteLog {
         sweeper.busy_timeout(std::time::Duration::ZERO).map_err(wrap)?;
         let readers = Readers::open(&path, READERS)?;
         let inserts = [insert(1), insert(ROWS_AT_ONCE)];
-        Ok(Self { origin, writer: Mutex::new(writer), sweeper: Mutex::new(sweeper), readers, inserts })
+        Ok(Self { path, origin, writer: Mutex::new(writer), sweeper: Mutex::new(sweeper), readers, inserts })
     }
 
     /// Opens a log that is only to be read, and may be in use. Appending to it fails.
@@ -99,7 +105,8 @@ impl SqliteLog {
         let origin = read_origin(&reader, &path)?;
         let sweeper = Mutex::new(sqlite::open_reader(&path)?);
         let readers = Readers::open(&path, 1)?;
-        Ok(Self { origin, writer: Mutex::new(reader), sweeper, readers, inserts: [insert(1), insert(ROWS_AT_ONCE)] })
+        let inserts = [insert(1), insert(ROWS_AT_ONCE)];
+        Ok(Self { path, origin, writer: Mutex::new(reader), sweeper, readers, inserts })
     }
 
     /// Begins an epoch at a position no event has yet, and forgets those that would begin later.
@@ -115,6 +122,42 @@ impl SqliteLog {
 
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// The mark of a ledger that is on its way here.
+    pub(crate) fn arrival(&self) -> Result<Option<Uuid>, OpenError> {
+        let reader = self.readers.take();
+        let found = reader
+            .query_row("SELECT value FROM meta WHERE name = ?1", [ARRIVAL], |row| row.get::<_, String>(0))
+            .optional();
+        Ok(found.map_err(|source| self.failed(source))?.map(|text| Uuid::try_parse(&text).unwrap_or_default()))
+    }
+
+    /// Makes the log this ledger's, and marks it.
+    pub(crate) fn arrive(&mut self, origin: &Origin, arrival: Uuid) -> Result<(), OpenError> {
+        let mark = || {
+            let mut writer = lock(&self.writer);
+            let unit = writer.transaction()?;
+            unit.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", [ARRIVAL, &arrival.to_string()])?;
+            unit.execute("INSERT OR REPLACE INTO meta VALUES ('ledger_id', ?1)", [origin.id.to_string()])?;
+            unit.execute("DELETE FROM epochs", [])?;
+            for (first, epoch) in origin.epochs() {
+                unit.execute("INSERT INTO epochs VALUES (?1, ?2)", (signed(*first), epoch))?;
+            }
+            unit.commit()
+        };
+        mark().map_err(|source| self.failed(source))?;
+        self.origin = origin.clone();
+        Ok(())
+    }
+
+    pub(crate) fn arrived(&self) -> Result<(), OpenError> {
+        let removed = lock(&self.writer).execute("DELETE FROM meta WHERE name = ?1", [ARRIVAL]);
+        removed.map(|_| ()).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> OpenError {
+        OpenError::Sqlite { file: self.path.clone(), source }
     }
 
     pub(crate) fn append(&self, rows: &[Row]) -> Result<(), rusqlite::Error> {

@@ -41,6 +41,8 @@ pub(super) trait Table: Send + Sync + 'static {
     /// From a place on, ascending, those of its space whose key begins with `prefix`.
     fn scan(&self, from: &Bound<Place>, prefix: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError>;
     fn count(&self, space: &str) -> Result<u64, StateError>;
+    /// Whatever there is, in order, after a place.
+    fn page(&self, after: Option<&Place>, limit: usize) -> Result<Vec<(Place, Vec<u8>)>, StateError>;
     /// All changes for later, then the batches whose checks hold, in one transaction.
     fn write(&self, later: &[Pending], batches: &[Batch]) -> Result<Vec<Result<(), StateError>>, WriteFault>;
     fn tidy(&self);
@@ -93,7 +95,6 @@ impl<T: Table> Grouped<T> {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    #[cfg(feature = "postgres")]
     pub(super) fn table(&self) -> &T {
         &self.shared.table
     }

@@ -20,7 +20,7 @@ use std::{path::PathBuf, sync::Arc};
 use thiserror::Error;
 
 use crate::OpenError;
-use grouped::Grouped;
+use grouped::{Grouped, Table as _};
 pub use lease::{Lease, Tenure};
 use memory::MemoryState;
 #[cfg(feature = "postgres")]
@@ -178,6 +178,17 @@ impl State {
             Backend::Sqlite(state) => state.count(space),
             #[cfg(feature = "postgres")]
             Backend::Postgres(state) => state.count(space),
+        }
+    }
+
+    /// Whatever there is on disk, in order, after a place: for who carries all of it elsewhere.
+    pub(crate) fn page(&self, after: Option<&Place>, limit: usize) -> Result<Vec<(Place, Vec<u8>)>, StateError> {
+        match &*self.backend {
+            // It ends with its process, and nothing is carried there or away.
+            Backend::Memory(_) => Ok(Vec::new()),
+            Backend::Sqlite(state) => state.table().page(after, limit),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(state) => state.table().page(after, limit),
         }
     }
 

@@ -213,6 +213,17 @@ impl Table for PostgresTable {
         })
     }
 
+    fn page(&self, after: Option<&Place>, limit: usize) -> Result<Vec<(Place, Vec<u8>)>, StateError> {
+        let (space, key) = after.cloned().unwrap_or_default();
+        let (readers, limit) = (self.readers.clone(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let rows: Vec<(String, String, Vec<u8>)> = self.asked(async move {
+            let select = "SELECT space, key, value FROM state.entries WHERE (space, key) > ($1, $2) \
+                          ORDER BY space, key LIMIT $3";
+            sqlx::query_as(select).bind(space).bind(key).bind(limit).fetch_all(&readers).await
+        })?;
+        Ok(rows.into_iter().map(|(space, key, value)| ((space, key), value)).collect())
+    }
+
     fn write(&self, later: &[Pending], batches: &[Batch]) -> Result<Vec<Result<(), StateError>>, WriteFault> {
         let mut held = lock(&self.writer);
         let mut sent = false;

@@ -112,6 +112,17 @@ impl Table for SqliteTable {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    fn page(&self, after: Option<&Place>, limit: usize) -> Result<Vec<(Place, Vec<u8>)>, StateError> {
+        let (space, key) = after.map_or(("", ""), |(space, key)| (space, key));
+        let reader = self.readers.take();
+        let mut select = reader.prepare_cached(
+            "SELECT space, key, value FROM kept WHERE (space, key) > (?1, ?2) ORDER BY space, key LIMIT ?3",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = select.query_map(params![space, key, limit], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn write(&self, later: &[Pending], batches: &[Batch]) -> Result<Vec<Result<(), StateError>>, WriteFault> {
         self.write_on(later, batches).map_err(|fault| {
             tracing::error!(error = &fault as &dyn std::error::Error, "the state could not be written");

@@ -13,14 +13,14 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "postgres")]
 use super::postgres::PostgresKeys;
-use super::{Key, Standing, VaultError, VaultOptions};
+use super::{Key, MASTER, Standing, VaultError, VaultOptions};
 use crate::{
     OpenError,
     locks::lock,
     sqlite::{self, Format},
 };
 
-const FORMAT: Format = Format {
+pub(super) const FORMAT: Format = Format {
     kind: 3,
     version: 1,
     schema: "
@@ -36,7 +36,7 @@ INSERT INTO blocks VALUES (1, 0);
 };
 
 /// Bytes nobody may see.
-pub(super) type Secret = Zeroizing<Vec<u8>>;
+pub(crate) type Secret = Zeroizing<Vec<u8>>;
 
 /// Keys by subject, and secrets by name.
 pub(crate) enum Keys {
@@ -53,7 +53,7 @@ pub(crate) enum Keys {
 }
 
 impl Keys {
-    pub(super) fn open(options: &VaultOptions) -> Result<Self, OpenError> {
+    pub(crate) fn open(options: &VaultOptions) -> Result<Self, OpenError> {
         match options {
             VaultOptions::Memory => Ok(Keys::Memory { keys: Mutex::default(), secrets: Mutex::default() }),
             VaultOptions::Sqlite { path } => Self::open_sqlite(path),
@@ -71,7 +71,7 @@ impl Keys {
 
     /// The master secret, drawn at the first start.
     pub(super) fn master(&self) -> Result<Zeroizing<[u8; 32]>, VaultError> {
-        let kept = self.secret("master", &Zeroizing::new(random().to_vec()))?;
+        let kept = self.secret(MASTER, &Zeroizing::new(random().to_vec()))?;
         let mut master = Zeroizing::new([0; 32]);
         // One of another length is none of ours; nothing it has sealed would open.
         if kept.len() != master.len() {
@@ -197,7 +197,7 @@ impl Keys {
     }
 
     /// Moves the file's write-ahead log into it.
-    pub(super) fn tidy(&self) -> Result<(), VaultError> {
+    pub(crate) fn tidy(&self) -> Result<(), VaultError> {
         match self {
             Keys::Memory { .. } => Ok(()),
             Keys::Sqlite { writer, .. } => {

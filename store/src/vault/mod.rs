@@ -8,10 +8,13 @@
 //! In PostgreSQL they are those of all nodes: a key destroyed at one is used at no
 //! other for longer than a second.
 
+mod carry;
 mod keys;
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_carry;
 mod seal;
 mod shared;
 
@@ -27,7 +30,8 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::OpenError;
-use keys::Keys;
+pub(crate) use carry::MASTER;
+pub(crate) use keys::Keys;
 use pool::Pool;
 pub(crate) use seal::{Header, Opened};
 
@@ -101,7 +105,7 @@ pub struct KeyCount {
 }
 
 /// What is known of one subject's key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum Standing {
     Live(Key),
     Destroyed,

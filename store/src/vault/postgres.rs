@@ -56,7 +56,7 @@ const SCHEMA: Schema = Schema {
     ],
 };
 
-pub(super) struct PostgresKeys {
+pub(crate) struct PostgresKeys {
     waiting: Waiting,
     server: String,
     pool: PgPool,
@@ -176,7 +176,11 @@ INSERT INTO keys.destroyed SELECT last, $1 FROM numbered";
         self.trusted_until.fetch_max(until, Relaxed);
     }
 
-    fn asked<T: Send + 'static>(
+    pub(super) fn pool(&self) -> PgPool {
+        self.pool.clone()
+    }
+
+    pub(super) fn asked<T: Send + 'static>(
         &self,
         asking: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
     ) -> Result<T, VaultError> {
@@ -188,9 +192,11 @@ INSERT INTO keys.destroyed SELECT last, $1 FROM numbered";
 fn looked_up(row: &PgRow) -> Result<(i64, Option<(Uuid, Standing)>), sqlx::Error> {
     let last = row.try_get(0)?;
     let Some(subject) = row.try_get::<Option<Uuid>, _>(1)? else { return Ok((last, None)) };
-    let Some(bytes) = row.try_get::<Option<&[u8]>, _>(2)? else {
-        return Ok((last, Some((subject, Standing::Destroyed))));
-    };
-    let key = bytes.try_into().map_err(|_| sqlx::Error::Decode("a key has 32 bytes".into()))?;
-    Ok((last, Some((subject, Standing::Live(Arc::new(Zeroizing::new(key)))))))
+    Ok((last, Some((subject, Standing::of(key_of(row.try_get(2)?)?)))))
+}
+
+/// A key as it stands in its column; none if it is destroyed.
+pub(super) fn key_of(stored: Option<&[u8]>) -> Result<Option<Key>, sqlx::Error> {
+    let decoded = |bytes: &[u8]| bytes.try_into().map_err(|_| sqlx::Error::Decode("a key has 32 bytes".into()));
+    Ok(stored.map(decoded).transpose()?.map(|key| Arc::new(Zeroizing::new(key))))
 }

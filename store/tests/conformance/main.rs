@@ -57,6 +57,7 @@ mod eventstore;
 #[cfg(feature = "postgres")]
 mod leases;
 mod model;
+mod moving;
 #[cfg(any(feature = "postgres", feature = "eventstore"))]
 mod nodes;
 mod numbers;

@@ -55,18 +55,74 @@ pub(crate) struct EventStoreLog {
     ends: Ends,
 }
 
+/// What to do where there is no ledger yet.
+#[derive(Clone, Copy)]
+enum Begin<'o> {
+    Never,
+    Anew,
+    As(&'o Origin),
+}
+
 impl EventStoreLog {
     /// Connects, begins the ledger if there is none, and refuses what a ledger cannot rest on.
     pub(crate) fn open(url: &DatabaseUrl, stream: &str, alone: bool) -> Result<Self, OpenError> {
+        Self::begun(Self::connect(url, stream, alone, Begin::Anew)?)
+    }
+
+    /// The same, but a ledger that is begun is this one.
+    pub(crate) fn open_for(url: &DatabaseUrl, stream: &str, origin: &Origin) -> Result<Self, OpenError> {
+        Self::begun(Self::connect(url, stream, false, Begin::As(origin))?)
+    }
+
+    /// The log, to be read only; none if there is none.
+    pub(crate) fn look(url: &DatabaseUrl, stream: &str) -> Result<Option<Self>, OpenError> {
+        Self::connect(url, stream, false, Begin::Never)
+    }
+
+    fn connect(url: &DatabaseUrl, stream: &str, alone: bool, begin: Begin<'_>) -> Result<Option<Self>, OpenError> {
         let waiting = Waiting::start("eventstore")?;
         let link = Arc::new(Link::new(url, waiting.handle().clone())?);
         let stream = Arc::from(stream);
         let (origin, server) = waiting.apart(OPEN_WITHIN, async || {
             let server = origin::check_server(&link, &stream).await?;
-            Ok((origin::prepare(&link, &stream).await?, server))
+            Ok((origin::prepare(&link, &stream, begin).await?, server))
         })?;
         let ends = Ends::start(waiting.handle(), End { link: link.clone(), stream: Arc::clone(&stream) });
-        Ok(Self { waiting, link, origin, server, stream, alone, hold: OnceLock::new(), ends })
+        let Some(origin) = origin else { return Ok(None) };
+        Ok(Some(Self { waiting, link, origin, server, stream, alone, hold: OnceLock::new(), ends }))
+    }
+
+    fn begun(log: Option<Self>) -> Result<Self, OpenError> {
+        log.ok_or_else(|| OpenError::Server("the ledger was not begun".into()))
+    }
+
+    /// Notes which keys belong to this log, or refuses others, and takes nothing.
+    pub(crate) fn note_keys(&self, mark: &[u8; 32]) -> Result<(), OpenError> {
+        let (link, stream, mark) = (self.link.clone(), self.stream.clone(), *mark);
+        let asked = self.waiting.run(async move { origin::fits_keys(&link, &stream, &mark).await });
+        asked.map_err(OpenError::Server)?
+    }
+
+    /// The mark of a ledger that is on its way here.
+    pub(crate) fn arrival(&self) -> Result<Option<Uuid>, OpenError> {
+        let (link, stream) = (self.link.clone(), self.stream.clone());
+        self.waiting.run(async move { origin::arrival(&link, &stream).await }).map_err(OpenError::Server)?
+    }
+
+    /// Marks it, if it is this ledger's: which one it is was written down with its first event.
+    pub(crate) fn arrive(&self, origin: &Origin, arrival: Uuid) -> Result<(), OpenError> {
+        if self.origin != *origin {
+            let reason = format!("the stream {} holds another ledger, or other epochs of this one", self.stream);
+            return Err(unfit(reason, "name another server, or remove the stream and its origin"));
+        }
+        let (link, stream) = (self.link.clone(), self.stream.clone());
+        let asked = self.waiting.run(async move { origin::arrive(&link, &stream, arrival).await });
+        asked.map_err(OpenError::Server)?
+    }
+
+    pub(crate) fn arrived(&self) -> Result<(), OpenError> {
+        let (link, stream) = (self.link.clone(), self.stream.clone());
+        self.waiting.run(async move { origin::arrived(&link, &stream).await }).map_err(OpenError::Server)?
     }
 
     pub(crate) fn origin(&self) -> &Origin {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     super::{Fault, Origin},
-    OLDEST_SERVER,
+    Begin, OLDEST_SERVER,
     link::{Link, NotAppended, NotRead, Page},
     unfit, wire,
 };
@@ -21,6 +21,10 @@ const FORMAT: u32 = 1;
 const SHARED: &str = "ServicesShare";
 /// The first events: one for the ledger, one for its keys. One for every time it was taken follows.
 const MOST: usize = 2;
+/// The epoch of a ledger that was never shortened.
+const FIRST_EPOCH: [(Position, u32); 1] = [(1, 1)];
+/// An event that marks a ledger which is on its way here, by its own id.
+const ARRIVING: &str = "LedgerArriving";
 /// How often a start begins anew because another one was quicker.
 const RACES: usize = 5;
 /// Settings of a stream under which the server forgets events.
@@ -59,21 +63,46 @@ pub(super) async fn check_server(link: &Link, stream: &str) -> Result<String, Op
     Ok(format!("EventStoreDB {major}.{minor}.{patch}, stream {stream}"))
 }
 
-/// Which ledger it is; begun here if there is none.
-pub(super) async fn prepare(link: &Link, stream: &str) -> Result<Origin, OpenError> {
+/// Which ledger it is; begun here if there is none and it may be.
+pub(super) async fn prepare(link: &Link, stream: &str, begin: Begin<'_>) -> Result<Option<Origin>, OpenError> {
     for _ in 0..RACES {
         if let Some(begun) = noted(link, stream).await?.first() {
-            return origin_of(begun);
+            return origin_of(begun).map(Some);
         }
-        let ledger_id = match first_of(link, stream).await? {
-            None => Uuid::new_v4(),
-            // The log says so itself.
-            Some(first) => wire::ledger_of(&first).ok_or_else(|| foreign(stream))?,
+        // The log says so itself.
+        let found = first_of(link, stream).await?;
+        let found = found.map(|first| wire::ledger_of(&first).ok_or_else(|| foreign(stream))).transpose()?;
+        let origin = match (found, begin) {
+            (None, Begin::Never) => return Ok(None),
+            (Some(id), Begin::Never) => return Ok(Some(Origin::new(id, FIRST_EPOCH.to_vec()))),
+            (Some(id), Begin::Anew | Begin::As(_)) => Origin::new(id, FIRST_EPOCH.to_vec()),
+            (None, Begin::Anew) => Origin::new(Uuid::new_v4(), FIRST_EPOCH.to_vec()),
+            (None, Begin::As(origin)) => origin.clone(),
         };
-        let begun = LedgerBegun { format: FORMAT, ledger_id, epochs: vec![(1, 1)] };
+        let begun = LedgerBegun { format: FORMAT, ledger_id: origin.id, epochs: origin.epochs().to_vec() };
         note(link, stream, ExpectedRevision::NoStream, event("LedgerBegun", &begun)?).await?;
     }
     Err(OpenError::Server("other starts were quicker every time".into()))
+}
+
+/// The mark of a ledger that is on its way here: the last event, if it is one.
+pub(super) async fn arrival(link: &Link, stream: &str) -> Result<Option<Uuid>, OpenError> {
+    let last = match link.read(&name(stream), Page::FromEnd, 1).await {
+        Ok(found) => found.into_iter().next(),
+        Err(NotRead::NoStream) => None,
+        Err(NotRead::Unreachable(fault)) => return Err(OpenError::Server(fault)),
+    };
+    Ok(last.filter(|event| event.event_type == ARRIVING).map(|event| event.id))
+}
+
+/// Marks it. Comes after `KeysNoted`, whose place is the second.
+pub(super) async fn arrive(link: &Link, stream: &str, arrival: Uuid) -> Result<(), OpenError> {
+    let arriving = event(ARRIVING, &serde_json::json!({}))?.id(arrival);
+    note(link, stream, ExpectedRevision::Any, arriving).await
+}
+
+pub(super) async fn arrived(link: &Link, stream: &str) -> Result<(), OpenError> {
+    note(link, stream, ExpectedRevision::Any, event("LedgerArrived", &serde_json::json!({}))?).await
 }
 
 /// Notes which keys belong to the ledger, if that is not noted yet, and compares.

@@ -6,6 +6,7 @@
 //! looked up only while that row is locked again: whoever had it is at an end
 //! then. Nobody is told "not written" while it could still land.
 
+mod arrival;
 mod end;
 mod read;
 mod schema;
