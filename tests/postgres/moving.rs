@@ -47,6 +47,7 @@ fn a_ledger_moves_to_postgresql_and_back_and_nobody_who_uses_it_notices() {
     let asked = json!({"email": "liz@acme.example", "name": "Liz", "password": PASSWORD, "administrator": true});
     let liz = program.deployment().post("/api/ledger/users", &asked).expect(201).json();
     let liz = User::log_in(program.address, liz["id"].as_str().unwrap().parse().unwrap(), "liz@acme.example", PASSWORD);
+    knows(&program, &liz);
     let token = application(&program);
     invite(&program, &acme, "ada@guests.example").expect(201);
     let shop = Client::new(program.address, Some(&token));
@@ -90,15 +91,16 @@ fn a_ledger_moves_to_postgresql_and_back_and_nobody_who_uses_it_notices() {
     assert_eq!(service.deployment().token(), std::fs::read_to_string(data.join("admin-token")).unwrap().trim());
     assert_eq!(invited(&other), before);
     service.comes_to("what waited is sent", || office.taken().len() == 2);
-    Client::new(other.address, Some(&token)).get("/api/ledger/organizations").expect(200);
-    assert_eq!(at(&other, &liz).get("/api/ledger/users").expect(200).json()["items"].as_array().unwrap().len(), 1);
+    let eve = json!({"EmailAddresses": ["eve@guests.example"]});
+    Client::new(other.address, Some(&token)).post("/api/users/invitations", &eve).expect(200);
+    knows(&other, &liz);
     // Ada follows the link of the mail that the folder's service had sent.
     let (link, secret) = ada.link();
     let registered = json!({"code": secret, "name": "Ada", "password": PASSWORD});
     Client::new(service.address, None).post(&format!("{link}/register"), &registered).expect(200);
     let mut taken = office.taken();
     taken.sort();
-    assert_eq!(taken, ["cid@guests.example", "dan@guests.example"]);
+    assert_eq!(taken, ["cid@guests.example", "dan@guests.example", "eve@guests.example"]);
     let there = invited(&service);
     ended(service);
     ended(other);
@@ -110,16 +112,20 @@ fn a_ledger_moves_to_postgresql_and_back_and_nobody_who_uses_it_notices() {
     assert_eq!(report["to"], from);
     let program = Program::start(one.path(), &mail);
     assert_eq!(invited(&program), there);
-    Client::new(program.address, Some(&token)).get("/api/ledger/organizations").expect(200);
-    at(&program, &liz).get("/api/ledger/users").expect(200);
-    assert_eq!(office.taken().len(), 2, "nothing goes out twice");
+    let fay = json!({"EmailAddresses": ["fay@guests.example"]});
+    Client::new(program.address, Some(&token)).post("/api/users/invitations", &fay).expect(200);
+    knows(&program, &liz);
+    program.comes_to("the newest mail is sent", || office.taken().contains(&"fay@guests.example".to_owned()));
+    assert_eq!(office.taken().len(), 4, "nothing goes out twice");
     let (_, words) = run(&["serve", "--listen", "127.0.0.1:0", "--store", &url], &two.path().join("data"));
     assert!(words.contains(&format!("the ledger has moved to {from}")), "{words}");
 }
 
-/// The same session, at another service.
-fn at(program: &Program, user: &User) -> Client {
-    Client::new(program.address, Some(user.client.token()))
+/// Her session is one, for what she may not do; a stranger's is none.
+fn knows(program: &Program, user: &User) {
+    let ask = |token: &str| Client::new(program.address, Some(token)).get("/api/ledger/organizations").status;
+    let stranger = format!("il_ses_{}", "A".repeat(43));
+    assert_eq!((ask(user.client.token()), ask(&stranger)), (403, 401));
 }
 
 #[test]
