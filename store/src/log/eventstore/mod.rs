@@ -25,6 +25,8 @@ use std::{
     time::Duration,
 };
 
+use uuid::Uuid;
+
 use super::{
     DatabaseUrl, Fault, Origin,
     ends::{Ends, Look},

@@ -1,10 +1,8 @@
 //! Moves that die, and moves that are given up, at every step there is.
 
-use std::ops::ControlFlow;
-
 use store::{Cancelled, MoveError};
 
-use super::{Spot, cancel, die_before, each_kind, fill, move_over, with, words};
+use super::{Spot, cancel, die_before, each_kind, fill, move_over, words};
 
 #[test]
 fn a_move_that_dies_before_any_of_its_steps_goes_on_where_it_was() {
@@ -94,14 +92,14 @@ fn words_or_finished(old: &Spot, new: &Spot, head: u64) -> Vec<String> {
 fn of_a_move_and_its_end_that_meet_at_any_step_one_wins_at_the_new_place() {
     // Locks and holds keep the two apart as long as they last: a server may take them from whoever is cut off.
     {
-        let (from, to) = (super::Lies::InPostgres, super::Lies::InPostgres);
+        let (from, to) = (super::Lies::Postgres, super::Lies::Postgres);
         let mut step = 0;
         let filled = Spot::new(from);
         let told = fill(&filled, 3);
         loop {
             let (old, new) = (filled.again(from), Spot::new(to));
             let (mut steps, mut given_up) = (0, None);
-            let moved = with(
+            let moved = super::with(
                 &old,
                 &new,
                 &mut |_| {
@@ -113,7 +111,7 @@ fn of_a_move_and_its_end_that_meet_at_any_step_one_wins_at_the_new_place() {
                         new.cut_off();
                     }
                     steps += 1;
-                    ControlFlow::Continue(())
+                    std::ops::ControlFlow::Continue(())
                 },
                 |going| going.run(),
             );

@@ -35,7 +35,7 @@ fn a_place_that_has_anything_else_is_refused_by_name_and_left_alone() {
 
 #[test]
 fn a_folder_with_anything_in_it_is_left_as_it_is() {
-    let (old, new) = (Spot::new(Lies::InFolder), Spot::new(Lies::InFolder));
+    let (old, new) = (Spot::new(Lies::Folder), Spot::new(Lies::Folder));
     let told = fill(&old, 3);
     let folder = new.site.folder.clone().unwrap();
     std::fs::create_dir_all(&folder).unwrap();
@@ -57,17 +57,17 @@ fn a_folder_with_anything_in_it_is_left_as_it_is() {
 
 #[test]
 fn keys_and_state_of_others_are_never_written_over() {
-    let (old, new) = (Spot::new(Lies::InFolder), Spot::new(Lies::InFolder));
+    let (old, new) = (Spot::new(Lies::Folder), Spot::new(Lies::Folder));
     let told = fill(&old, 3);
     // A log of the ledger's past, beside things of another one.
     assert!(die_before(1, &old, &new).is_none());
-    let other = Spot::new(Lies::InFolder);
+    let other = Spot::new(Lies::Folder);
     let theirs = fill(&other, 1);
     let with_their_keys =
-        Spot { site: store::Site { keys: other.site.keys.clone(), ..new.site.clone() }, ..Spot::new(Lies::InFolder) };
+        Spot { site: store::Site { keys: other.site.keys.clone(), ..new.site.clone() }, ..Spot::new(Lies::Folder) };
     assert_eq!(taken(move_over(&old, &with_their_keys)), "holds the keys of another ledger");
     let with_their_state =
-        Spot { site: store::Site { state: other.site.state.clone(), ..new.site.clone() }, ..Spot::new(Lies::InFolder) };
+        Spot { site: store::Site { state: other.site.state.clone(), ..new.site.clone() }, ..Spot::new(Lies::Folder) };
     assert_eq!(taken(move_over(&old, &with_their_state)), "holds sessions and outbox of its own");
     let served = other.serve().unwrap();
     assert_eq!(served.contents(theirs.head, &theirs.subjects), theirs.contents);
@@ -77,7 +77,7 @@ fn keys_and_state_of_others_are_never_written_over() {
 
 #[test]
 fn a_row_that_is_damaged_stops_the_move_at_its_position() {
-    let (old, new) = (Spot::new(Lies::InFolder), Spot::new(Lies::InFolder));
+    let (old, new) = (Spot::new(Lies::Folder), Spot::new(Lies::Folder));
     fill(&old, 10);
     let folder = old.site.folder.clone().unwrap();
     let log = rusqlite::Connection::open(folder.join("ledger.db")).unwrap();
@@ -91,7 +91,7 @@ fn a_row_that_is_damaged_stops_the_move_at_its_position() {
 
 #[test]
 fn a_row_that_was_changed_at_the_new_place_stops_the_move_at_its_position() {
-    let (old, new) = (Spot::new(Lies::InFolder), Spot::new(Lies::InFolder));
+    let (old, new) = (Spot::new(Lies::Folder), Spot::new(Lies::Folder));
     fill(&old, 10);
     // Copied, not closed yet.
     assert!(die_before(2, &old, &new).is_none());
@@ -147,7 +147,7 @@ fn while_the_old_place_is_in_use_all_but_the_end_is_copied() {
 
 #[test]
 fn a_ledger_on_its_way_goes_to_no_other_place() {
-    let (old, new, other) = (Spot::new(Lies::InFolder), Spot::new(Lies::InFolder), Spot::new(Lies::InFolder));
+    let (old, new, other) = (Spot::new(Lies::Folder), Spot::new(Lies::Folder), Spot::new(Lies::Folder));
     fill(&old, 3);
     let mut step = 0;
     while old.serve().is_ok() {
@@ -167,7 +167,7 @@ fn a_ledger_on_its_way_goes_to_no_other_place() {
 
 #[test]
 fn a_state_that_was_carried_is_marked_until_the_place_is_open() {
-    let (old, new) = (Spot::new(Lies::InFolder), Spot::new(Lies::InFolder));
+    let (old, new) = (Spot::new(Lies::Folder), Spot::new(Lies::Folder));
     fill(&old, 3);
     move_over(&old, &new).unwrap();
     let left = State::open(old.site.state.clone()).unwrap();
