@@ -10,8 +10,8 @@ use crate::ask::{self, AskError, Meaning, Settled};
 use crate::outbox::{Changes, Cursor, Half, PAGE, Stored};
 use crate::row::{Because, Key, Phase, Row, leaves_dead_letter};
 use domain::mail::Reason;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Ledger, Mark, ReadError, Recorded, StateError};
@@ -165,6 +165,16 @@ struct Overlay {
 }
 
 impl Overlay {
+    /// With rows as they stand now: those that are there, and those of these keys that are not.
+    fn with(shared: &Shared, keys: &BTreeSet<Key>) -> Result<Self, StateError> {
+        if keys.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut found = shared.outbox.get_each(keys)?;
+        let row = |stored: Option<Stored>| (stored.clone(), stored.map(|stored| stored.row));
+        Ok(Self { rows: keys.iter().map(|key| (*key, row(found.remove(key)))).collect() })
+    }
+
     fn get(&mut self, shared: &Shared, key: Key) -> Result<&mut (Option<Stored>, Option<Row>), StateError> {
         Ok(match self.rows.entry(key) {
             Entry::Occupied(there) => there.into_mut(),
@@ -190,9 +200,10 @@ impl Overlay {
 fn fold(shared: &Shared, from: &Cursor, careful: bool) -> Result<Option<Folded>, FollowError> {
     let events = shared.ledger.read_log(from.position, EVENTS)?;
     let Some(last) = events.last() else { return Ok(None) };
-    let mut overlay = Overlay::default();
-    for event in &events {
-        match ask::meaning(event)? {
+    let meanings = events.iter().map(|event| ask::meaning(event)).collect::<Result<Vec<_>, _>>()?;
+    let mut overlay = Overlay::with(shared, &looked_at(shared, from, &meanings, careful)?)?;
+    for (event, meaning) in events.iter().zip(meanings) {
+        match meaning {
             Meaning::Nothing => {}
             Meaning::Asks(rows) => {
                 let doubtful = from.doubtful_to.is_some_and(|to| event.position <= to);
@@ -217,6 +228,27 @@ fn fold(shared: &Shared, from: &Cursor, careful: bool) -> Result<Option<Folded>,
         fresh.extend(after.filter(|row| row.phase == Phase::Waiting));
     }
     Ok(Some(Folded { changes, fresh, cursor: next(from, last) }))
+}
+
+/// Rows that a page has to do with: asked for at once, since another one may have sent for long.
+fn looked_at(
+    shared: &Shared,
+    from: &Cursor,
+    meanings: &[Meaning],
+    careful: bool,
+) -> Result<BTreeSet<Key>, FollowError> {
+    let mut keys = BTreeSet::new();
+    for meaning in meanings {
+        match meaning {
+            Meaning::Nothing => {}
+            Meaning::Asks(rows) if careful || from.doubtful_to.is_some() => keys.extend(rows.iter().map(Row::key)),
+            Meaning::Asks(_) => {}
+            Meaning::Settles(settled) => {
+                keys.extend(ask::row_of(&shared.ledger, settled)?.filter(|key| !shared.is_leased(*key)));
+            }
+        }
+    }
+    Ok(keys)
 }
 
 fn next(from: &Cursor, last: &Recorded) -> Cursor {

@@ -8,6 +8,7 @@
 
 use crate::row::{Key, Row};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use store::{Batch, Mark, Position, State, StateError, Tenure};
@@ -167,6 +168,21 @@ impl Outbox {
             }
         }
         Ok(None)
+    }
+
+    /// Those of these rows that are there, wherever they stand: two questions, however many they are.
+    pub fn get_each(&self, keys: &BTreeSet<Key>) -> Result<BTreeMap<Key, Stored>, StateError> {
+        let wanted: Vec<String> = keys.iter().map(|key| key.stored()).collect();
+        let mut found = BTreeMap::new();
+        // The courier moves rows from live to dead: in this order none is missed.
+        for half in [Half::Live, Half::Dead] {
+            let rows = self.state.get_each(half.space(), &wanted)?.into_iter();
+            found.extend(rows.filter_map(|(key, bytes)| {
+                let key = Key::parse(&key)?;
+                Some((key, stored(key, bytes)?))
+            }));
+        }
+        Ok(found)
     }
 
     /// Rows after a key, ascending, and the key to go on after; none at the end.

@@ -1,7 +1,7 @@
 //! What a running ledger knows about its own health, and what to do about it.
 
 use super::bootstrap::ADMIN_TOKEN;
-use super::figures::lag;
+use super::figures::{lag, no_answer, servers};
 use super::house::Rooms;
 use delivery::OutboxFigures;
 use openapi::operator::{DoctorFinding, Health};
@@ -27,12 +27,15 @@ pub(super) async fn examine(rooms: &Rooms) -> Vec<DoctorFinding> {
         disk(rooms),
     ];
     findings.extend(permissions(&rooms.data));
-    if rooms.ledger.reachable() {
-        findings.push(keys(rooms).await);
-    } else {
-        let found = "the database server that has the log does not answer".to_owned();
+    let silent: Vec<&str> = servers(rooms).into_iter().filter(|(_, answers)| !answers).map(|(what, _)| what).collect();
+    for what in &silent {
+        let check = if *what == "log" { "store" } else { what };
         let advice = "look at that server, and at what lies between; the service goes on by itself once it answers";
-        findings.push(finding("store", Health::Wrong, found, advice));
+        findings.push(finding(check, Health::Wrong, no_answer(what), advice));
+    }
+    // Counting keys asks the log's server and theirs.
+    if !silent.contains(&"log") && !silent.contains(&"keys") {
+        findings.push(keys(rooms).await);
     }
     findings
 }

@@ -49,9 +49,7 @@ pub(super) fn not_ready(rooms: &Rooms) -> Vec<String> {
     if rooms.ledger.failed() {
         reasons.push("the ledger has failed and accepts nothing; restart the service".to_owned());
     }
-    if !rooms.ledger.reachable() {
-        reasons.push("the database server that has the log does not answer".to_owned());
-    }
+    reasons.extend(servers(rooms).into_iter().filter(|(_, answers)| !answers).map(|(what, _)| no_answer(what)));
     if let Some(stopped) = rooms.views.stopped() {
         reasons.push(stopped);
     }
@@ -60,6 +58,20 @@ pub(super) fn not_ready(rooms: &Rooms) -> Vec<String> {
         reasons.push(format!("the views are {lag} events behind"));
     }
     reasons
+}
+
+/// What lies with a database server, and whether that answers.
+pub(super) fn servers(rooms: &Rooms) -> Vec<(&'static str, bool)> {
+    let each = [
+        ("log", rooms.ledger.server(), rooms.ledger.reachable()),
+        ("state", rooms.state.server(), rooms.state.reachable()),
+        ("keys", rooms.vault.server(), rooms.vault.reachable()),
+    ];
+    each.into_iter().filter_map(|(what, server, answers)| server.map(|_| (what, answers))).collect()
+}
+
+pub(super) fn no_answer(what: &str) -> String {
+    format!("the database server that has the {what} does not answer")
 }
 
 /// How far the view that has read least is behind the head.
@@ -108,6 +120,15 @@ fn figures(rooms: &Rooms) -> Vec<Figure> {
             text: "batches by number of units, cumulated",
             labels,
             value: below,
+        });
+    }
+    for (what, answers) in servers(rooms) {
+        figures.push(Figure {
+            name: "invitation_ledger_server_answers",
+            kind: "gauge",
+            text: "1 if the database server that has it answered last",
+            labels: format!("{{of=\"{what}\"}}"),
+            value: u64::from(answers),
         });
     }
     for (view, position) in rooms.views.progress() {

@@ -1,15 +1,14 @@
-//! Services that die and stand still under load, again and again.
+//! Services that die and stand still under load, again and again: at any time, while
+//! they hold the log's head, and while they are the one that sends.
 //!
 //! `LEDGER_NODE_ROUNDS=100` tells more rounds than the few of every run.
 
 use crate::cluster::{Cluster, Database};
+use crate::load::Load;
 use crate::nodes::Nodes;
-use crate::support::wire::Request;
-use serde_json::{Value, json};
+use crate::views;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 4;
@@ -18,113 +17,223 @@ const CALLERS: usize = 6;
 const BETWEEN: usize = 15;
 /// Callers get on within that, whatever falls.
 const GETS_ON_WITHIN: Duration = Duration::from_secs(40);
-/// Shorter and longer than a lease is waited for.
+/// Another one sends within that.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(10);
+/// Somebody has the head, or the lease, within that.
+const HELD_WITHIN: Duration = Duration::from_secs(20);
+/// Less and more than a lease is waited for.
 const STANDS_STILL: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(8)];
+/// More than the server lets a turn stand still.
+const HOLDS_THE_HEAD: Duration = Duration::from_secs(3);
+/// Mails that a service has under way at a time.
+const SENT_AT_ONCE: usize = 16;
+/// A mail of unknown outcome waits a minute.
+const ALL_SENT_WITHIN: Duration = Duration::from_secs(150);
 
-/// What callers share.
-struct Load {
-    addresses: Mutex<Vec<SocketAddr>>,
-    token: String,
-    organization: Value,
-    /// Invitation by address.
-    acknowledged: Mutex<BTreeMap<String, String>>,
-    next: AtomicUsize,
-    over: AtomicBool,
+/// What happens to whom. The first ones are those of every run.
+const FALLS: [(How, Whom); 6] = [
+    (How::StandsStill, Whom::WhoSends),
+    (How::Dies, Whom::WhoHasTheHead),
+    (How::StandsStill, Whom::WhoHasTheHead),
+    (How::Dies, Whom::Anybody),
+    (How::Dies, Whom::WhoSends),
+    (How::StandsStill, Whom::Anybody),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    Dies,
+    StandsStill,
 }
 
-impl Load {
-    /// Invites one after the other; each until somebody says that it is done, under one key.
-    fn call(&self) {
-        while !self.over.load(SeqCst) {
-            let number = self.next.fetch_add(1, SeqCst);
-            let email = format!("guest-{number}@guests.example");
-            let asked = json!({"kind": "organization", "organization": self.organization, "email": email});
-            let mut attempt = number;
-            let made = loop {
-                let request = Request::new("POST", "/api/ledger/invitations").json(&asked);
-                let request = request.key(&format!("invite-{number}")).bearer(&self.token);
-                let address = self.address(attempt);
-                match request.send(address) {
-                    Ok(answer) if answer.status == 201 => {
-                        break answer.json()["invitation"]["id"].as_str().unwrap().to_owned();
-                    }
-                    Ok(answer) if answer.status == 503 => {}
-                    Ok(answer) => panic!("{}: {}", answer.status, answer.text()),
-                    // It fell: what became of it, the same key tells at another one.
-                    Err(_) => {}
-                }
-                attempt += 1;
-            };
-            self.acknowledged.lock().unwrap().insert(email, made);
-        }
-    }
-
-    fn address(&self, attempt: usize) -> SocketAddr {
-        let addresses = self.addresses.lock().unwrap();
-        addresses[attempt % addresses.len()]
-    }
-
-    fn done(&self) -> usize {
-        self.acknowledged.lock().unwrap().len()
-    }
+#[derive(Clone, Copy, Debug)]
+enum Whom {
+    Anybody,
+    WhoHasTheHead,
+    WhoSends,
 }
 
-/// Callers stop with it, however the test ends.
-struct Calling<'a>(&'a Load);
+/// What is told at the end.
+#[derive(Default)]
+struct Told {
+    falls: BTreeMap<String, usize>,
+    /// Longest times.
+    taken_over: Duration,
+    held_up: Duration,
+}
 
-impl Drop for Calling<'_> {
-    fn drop(&mut self) {
-        self.0.over.store(true, SeqCst);
-    }
+struct Stage {
+    database: Database,
+    nodes: Nodes,
+    load: Load,
+    told: Told,
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_whichever_service_falls() {
     let rounds = std::env::var("LEDGER_NODE_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
     let database = Cluster::shared().database();
-    let mut nodes = Nodes::start(3, &database);
-    let made = nodes.deployment().post("/api/ledger/organizations", &json!({"name": "Acme"})).expect(201).json();
-    let load = Load {
-        addresses: Mutex::new(nodes.programs.iter().map(|program| program.address).collect()),
-        token: nodes.token.clone(),
-        organization: made["id"].clone(),
-        acknowledged: Mutex::default(),
-        next: AtomicUsize::new(0),
-        over: AtomicBool::new(false),
-    };
+    let nodes = Nodes::at((0..3).map(|number| url_of(&database, number)).collect(), &[]);
+    let load = Load::new(&nodes);
+    let mut stage = Stage { database, nodes, load, told: Told::default() };
+    let load = stage.load.clone();
     std::thread::scope(|scope| {
-        let calling = Calling(&load);
+        let calling = load.calling();
         let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(|| load.call())).collect();
         for round in 0..rounds {
-            get_on(&load, &nodes);
-            // Every service in every way, one after the other.
-            let fallen = round % nodes.programs.len();
-            let program = &nodes.programs[fallen];
-            if round % 2 == 0 {
-                program.signal("KILL");
-                nodes.programs[fallen].ended();
-                nodes.start_again(fallen, &database);
-                load.addresses.lock().unwrap()[fallen] = nodes.programs[fallen].address;
-            } else {
-                program.signal("STOP");
-                std::thread::sleep(STANDS_STILL[round / 2 % 2]);
-                program.signal("CONT");
-            }
+            stage.get_on();
+            stage.fall(round);
         }
-        get_on(&load, &nodes);
+        stage.get_on();
         drop(calling);
         callers.into_iter().for_each(|caller| caller.join().unwrap());
     });
-    everybody_has_all_of_it(&nodes, &load.acknowledged.lock().unwrap());
-    mails_are_sent_or_wait(&nodes, &database, rounds);
+    let acknowledged = load.acknowledged();
+    everybody_has_all_of_it(&stage.nodes, &acknowledged);
+    mails_are_sent_or_seen_not_to_be(&stage, rounds > ROUNDS);
+    views::of_all_equal_those_folded_anew(&mut stage.nodes);
+    let Told { falls, taken_over, held_up } = stage.told;
+    println!("{rounds} falls: {falls:?}, {} acknowledged", acknowledged.len());
+    println!("longest: another one sent after {taken_over:?}, a held head was free after {held_up:?}");
 }
 
-fn get_on(load: &Load, nodes: &Nodes) {
-    let (begun, before) = (Instant::now(), load.done());
-    while load.done() < before + BETWEEN {
-        assert!(begun.elapsed() < GETS_ON_WITHIN, "nothing is acknowledged any more: {}", nodes.words());
-        std::thread::sleep(Duration::from_millis(5));
+/// Each has a role of its own, so that the server can tell whose a session is.
+fn url_of(database: &Database, number: usize) -> String {
+    let role = role_of(database, number);
+    database.run(&format!("CREATE ROLE {role} LOGIN SUPERUSER"));
+    database.url_as(&role)
+}
+
+fn role_of(database: &Database, number: usize) -> String {
+    format!("{}_node_{number}", database.name)
+}
+
+impl Stage {
+    /// Until callers were answered so often.
+    fn get_on(&self) {
+        let before = self.load.done();
+        self.until(GETS_ON_WITHIN, "nothing is acknowledged any more", || {
+            (self.load.done() >= before + BETWEEN).then_some(())
+        });
     }
+
+    #[track_caller]
+    fn until<T>(&self, within: Duration, what: &str, is_so: impl Fn() -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = is_so() {
+                return found;
+            }
+            assert!(begun.elapsed() < within, "{what}: {}", self.nodes.worries());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn fall(&mut self, round: usize) {
+        let (how, whom) = FALLS[round % FALLS.len()];
+        let fallen = match whom {
+            Whom::Anybody => {
+                // No pattern that the other kinds of falls have, too.
+                let fallen = round.wrapping_mul(2_654_435_761) >> 8 & 0xff;
+                self.fell(fallen % self.nodes.programs.len(), how)
+            }
+            Whom::WhoHasTheHead => self.falls_with_the_head(how),
+            Whom::WhoSends => self.falls_while_it_sends(how),
+        };
+        match how {
+            How::Dies => {
+                self.nodes.programs[fallen].ended();
+                self.nodes.start_again(fallen);
+                self.load.is_at(fallen, self.nodes.programs[fallen].address);
+            }
+            How::StandsStill => {
+                if matches!(whom, Whom::Anybody) {
+                    std::thread::sleep(STANDS_STILL[round / FALLS.len() % 2]);
+                }
+                assert!(self.nodes.programs[fallen].is_stopped(), "somebody else has let it go on");
+                self.nodes.programs[fallen].signal("CONT");
+            }
+        }
+        *self.told.falls.entry(format!("{how:?} {whom:?}")).or_default() += 1;
+    }
+
+    fn fell(&self, number: usize, how: How) -> usize {
+        self.nodes.programs[number].signal(match how {
+            How::Dies => "KILL",
+            How::StandsStill => "STOP",
+        });
+        number
+    }
+
+    /// Somebody keeps all from appending: whoever waits for that has the head, and falls with it.
+    fn falls_with_the_head(&mut self, how: How) -> usize {
+        let mut holder = self.database.fall_silent("BEGIN; LOCK TABLE ledger.events IN SHARE MODE");
+        let waiting = "SELECT usename FROM pg_stat_activity WHERE datname = current_database() \
+                       AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO ledger.events%'";
+        let number_of = |role: &str| (0..3).find(|number| role_of(&self.database, *number) == role);
+        let fallen = self.until(HELD_WITHIN, "nobody has the head", || number_of(&self.database.run(waiting)));
+        self.fell(fallen, how);
+        let still = self.database.run(waiting);
+        let (begun, before) = (Instant::now(), self.load.done());
+        // The one who keeps them from it goes.
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        assert_eq!(number_of(&still), Some(fallen), "it fell while it had the head");
+        if matches!(how, How::StandsStill) {
+            let idle = format!(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND usename = '{still}' AND state = 'idle in transaction' AND query LIKE '%INSERT INTO ledger.events%'"
+            );
+            self.until(HELD_WITHIN, "its turn is open", || (self.database.run(&idle) == "1").then_some(()));
+        }
+        self.until(HELD_WITHIN, "the head is never free again", || (self.load.done() > before).then_some(()));
+        self.told.held_up = self.told.held_up.max(begun.elapsed());
+        if matches!(how, How::StandsStill) {
+            std::thread::sleep(HOLDS_THE_HEAD.saturating_sub(begun.elapsed()));
+        }
+        fallen
+    }
+
+    /// The one with the lease falls: another one sends what is asked for then.
+    fn falls_while_it_sends(&mut self, how: How) -> usize {
+        let sender = || {
+            let (_, epoch) = lease(&self.database)?;
+            let words = format!("lease=\"courier\" epoch={epoch}");
+            let taken =
+                |words_of: String| words_of.lines().any(|line| line.contains("was taken") && line.ends_with(&words));
+            self.nodes.programs.iter().position(|program| taken(program.words()))
+        };
+        // Stopped, and then looked at again: it may have lost the lease just before.
+        let fallen = self.until(HELD_WITHIN, "nobody sends", || {
+            let fallen = self.fell(sender()?, How::StandsStill);
+            let has_it = sender() == Some(fallen);
+            if !has_it {
+                self.nodes.programs[fallen].signal("CONT");
+            }
+            has_it.then_some(fallen)
+        });
+        let (begun, (_, epoch)) = (Instant::now(), lease(&self.database).unwrap());
+        self.fell(fallen, how);
+        let others = || (0..3).filter(|number| *number != fallen);
+        let before: usize = others().map(|number| self.nodes.written_by(number)).sum();
+        self.load.invite(&others().map(|number| self.nodes.programs[number].address).collect::<Vec<_>>());
+        self.until(HELD_WITHIN, "nobody else sends", || {
+            (others().map(|number| self.nodes.written_by(number)).sum::<usize>() > before).then_some(())
+        });
+        let taken_over = begun.elapsed();
+        assert!(lease(&self.database).unwrap().1 > epoch);
+        assert!(taken_over < TAKEN_OVER_WITHIN, "only after {taken_over:?}: {}", self.nodes.worries());
+        println!("another one sends after {taken_over:?}");
+        self.told.taken_over = self.told.taken_over.max(taken_over);
+        fallen
+    }
+}
+
+/// Who has the courier's lease, and for the how-manieth time somebody took it.
+fn lease(database: &Database) -> Option<(String, u64)> {
+    let sql = "SELECT convert_from(value, 'UTF8') FROM state.entries WHERE space = 'lease' AND key = 'courier'";
+    let holder: Value = serde_json::from_str(&database.run(sql)).ok()?;
+    Some((holder["node"].as_str()?.to_owned(), holder["epoch"].as_u64()?))
 }
 
 fn everybody_has_all_of_it(nodes: &Nodes, acknowledged: &BTreeMap<String, String>) {
@@ -147,25 +256,22 @@ fn everybody_has_all_of_it(nodes: &Nodes, acknowledged: &BTreeMap<String, String
     }
 }
 
-/// Each mail went out, or waits to be repeated because nobody knows whether it did.
-fn mails_are_sent_or_wait(nodes: &Nodes, database: &Database, rounds: usize) {
+/// Each mail went out; or waits to be repeated, or is a dead letter, because nobody knows whether it did.
+fn mails_are_sent_or_seen_not_to_be(stage: &Stage, all: bool) {
+    let nodes = &stage.nodes;
     let count = |kind: &str| -> usize {
         let of = format!("aggregate_type = 'invitation' AND event_type = '{kind}'");
-        database.run(&format!("SELECT count(*) FROM ledger.events WHERE {of}")).parse().unwrap()
+        stage.database.run(&format!("SELECT count(*) FROM ledger.events WHERE {of}")).parse().unwrap()
     };
-    let begun = Instant::now();
-    let (sent, waiting) = loop {
+    let settled = || {
         let outbox = nodes.deployment().get("/api/ledger/status").expect(200).json()["outbox"].clone();
         let rows = |state: &str| usize::try_from(outbox[state].as_u64().unwrap()).unwrap();
-        let (asked, sent) = (count("Created"), count("EmailSent"));
+        let (asked, sent, waiting, dead) = (count("Created"), count("EmailSent"), rows("queued"), rows("dead"));
         assert!(asked > 0 && sent <= asked, "{sent} of {asked}");
-        let waiting = rows("queued");
-        if sent + waiting == asked && rows("dead") == 0 {
-            break (sent, waiting);
-        }
-        assert!(begun.elapsed() < GETS_ON_WITHIN, "{sent} of {asked} sent, {outbox}: {}", nodes.words());
-        std::thread::sleep(Duration::from_millis(100));
+        (sent + waiting + dead == asked && !(all && waiting > 0)).then_some((sent, waiting, dead))
     };
+    let (sent, waiting, dead) = stage.until(ALL_SENT_WITHIN, "a mail is neither sent nor seen not to be", settled);
+    assert_eq!(count("EmailFailed"), dead, "each dead letter is told of in the log");
     let letters = nodes.letters();
     let mut copies = BTreeMap::<&str, usize>::new();
     for letter in &letters {
@@ -176,10 +282,12 @@ fn mails_are_sent_or_wait(nodes: &Nodes, database: &Database, rounds: usize) {
     assert!(copies.len() >= sent, "what is told to be sent was written");
     assert!(copies.values().all(|count| *count <= 2), "two copies is the bound");
     let twice = copies.values().filter(|count| **count == 2).count();
-    println!("{rounds} falls: {sent} mails sent, {waiting} wait for their repetition, {twice} written twice");
-    // A repetition comes a minute after a fall, so that few falls leave none.
-    assert!(twice <= rounds * SENT_AT_ONCE, "{twice} written twice");
+    // Only what is under way when a tenure ends is of unknown outcome.
+    let (_, tenures) = lease(&stage.database).unwrap();
+    let bound = (usize::try_from(tenures).unwrap() - 1) * SENT_AT_ONCE;
+    println!(
+        "{sent} mails sent, {waiting} wait for their repetition, {dead} are dead letters; {twice} written twice, \
+         where {tenures} tenures allow {bound}"
+    );
+    assert!(twice <= bound && dead <= bound, "{twice} written twice, {dead} dead");
 }
-
-/// Mails that a service has under way at a time.
-const SENT_AT_ONCE: usize = 16;

@@ -15,10 +15,12 @@
 #[allow(dead_code, reason = "the store's own tests need all of it")]
 mod cluster;
 mod falls;
+mod load;
 mod moving;
 mod nodes;
 #[path = "../support/mod.rs"]
 mod support;
+mod views;
 
 use cluster::Cluster;
 use serde_json::json;
@@ -49,14 +51,17 @@ fn a_service_with_its_log_in_postgresql_survives_the_servers_restart_and_its_own
     database.cluster.stop();
     let refused = invite(&program, &organization, "bob@guests.example").expect(503);
     assert!(refused.header("retry-after").is_some());
-    let ready = program.deployment().get("/readyz").expect(503).json();
-    assert_eq!(ready["reasons"], json!(["the database server that has the log does not answer"]));
+    let silent =
+        ["log", "state", "keys"].map(|what| format!("the database server that has the {what} does not answer"));
+    program.comes_to("it says what is missing", || {
+        program.deployment().get("/readyz").expect(503).json()["reasons"] == json!(silent)
+    });
     let (code, words) = run(&["doctor", "--set", &store], &program.data);
     assert_eq!(code, Some(1), "{words}");
     assert!(words.contains("WRONG    store"), "{words}");
     database.cluster.start_again("");
     while invite(&program, &organization, "bob@guests.example").status != 201 {}
-    program.deployment().get("/readyz").expect(200);
+    program.comes_to("it is ready", || program.deployment().get("/readyz").status == 200);
     assert_eq!(invited(&program).len(), 2);
 
     // The service goes away, and with it all that can be made anew.
@@ -132,6 +137,38 @@ fn a_folder_belongs_to_one_log_and_places_that_do_not_fit_are_refused_by_name() 
     let (_, words) = serve(&new, &url, &["--state", "elsewhere"]);
     assert!(words.contains("must be store, data or postgres://"), "{words}");
     assert!(!new.exists());
+}
+
+#[test]
+fn a_server_that_has_state_or_keys_alone_is_missed_by_name() {
+    let log = Cluster::shared().database();
+    let (state, keys) = (Cluster::own().database(), Cluster::own().database());
+    let folder = tempfile::tempdir().unwrap();
+    let places = ["--store", &log.url(), "--state", &state.url(), "--keys", &keys.url()];
+    let program = Program::start(folder.path(), &places);
+    let metric = |what: &str| {
+        let page = program.deployment().get("/metrics").expect(200).text();
+        let line =
+            page.lines().find(|line| line.starts_with(&format!("invitation_ledger_server_answers{{of=\"{what}\"}}")));
+        line.unwrap().rsplit_once(' ').unwrap().1.to_owned()
+    };
+    for (what, database) in [("state", &state), ("keys", &keys)] {
+        assert_eq!(["log", "state", "keys"].map(metric), ["1"; 3]);
+        database.cluster.stop();
+        let reasons = json!([format!("the database server that has the {what} does not answer")]);
+        program.comes_to("it is missed", || {
+            let told = program.deployment().get("/readyz");
+            told.status == 503 && told.json()["reasons"] == reasons
+        });
+        assert_eq!((metric("log").as_str(), metric(what).as_str()), ("1", "0"));
+        let doctor = program.deployment().get("/api/ledger/doctor").expect(200).json();
+        let findings = doctor["findings"].as_array().unwrap();
+        let wrong: Vec<&serde_json::Value> = findings.iter().filter(|finding| finding["health"] == "wrong").collect();
+        assert_eq!(wrong.len(), 1, "{doctor}");
+        assert_eq!((&wrong[0]["check"], &wrong[0]["found"]), (&json!(what), &reasons[0]));
+        database.cluster.start_again("");
+        program.comes_to("it is ready again", || program.deployment().get("/readyz").status == 200);
+    }
 }
 
 #[test]

@@ -21,20 +21,23 @@ const REFUSED_WITHIN: Duration = Duration::from_millis(1_500);
 pub struct Nodes {
     pub programs: Vec<Program>,
     folders: Vec<TempDir>,
+    /// The address of the database, as each of them has it.
+    pub urls: Vec<String>,
     turn: Cell<usize>,
     pub token: String,
 }
 
 impl Nodes {
     pub fn start(count: usize, database: &Database) -> Self {
-        Self::with(count, database, &[])
+        Self::at(vec![database.url(); count], &[])
     }
 
-    fn with(count: usize, database: &Database, more: &[&str]) -> Self {
-        let folders: Vec<TempDir> = (0..count).map(|_| tempfile::tempdir().unwrap()).collect();
-        let programs: Vec<Program> = folders.iter().map(|folder| start(folder.path(), database, more)).collect();
+    pub fn at(urls: Vec<String>, more: &[&str]) -> Self {
+        let folders: Vec<TempDir> = urls.iter().map(|_| tempfile::tempdir().unwrap()).collect();
+        let each = folders.iter().zip(&urls);
+        let programs: Vec<Program> = each.map(|(folder, url)| start(folder.path(), url, more)).collect();
         let token = std::fs::read_to_string(programs[0].data.join("admin-token")).unwrap().trim().to_owned();
-        Self { programs, folders, turn: Cell::new(0), token }
+        Self { programs, folders, urls, turn: Cell::new(0), token }
     }
 
     /// The next in turn, as a proxy would choose it.
@@ -64,8 +67,13 @@ impl Nodes {
     }
 
     /// Starts one anew on its folder.
-    pub fn start_again(&mut self, number: usize, database: &Database) {
-        self.programs[number] = start(self.folders[number].path(), database, &[]);
+    pub fn start_again(&mut self, number: usize) {
+        self.programs[number] = start(self.folders[number].path(), &self.urls[number], &[]);
+    }
+
+    /// So many mails has one of them written.
+    pub fn written_by(&self, number: usize) -> usize {
+        std::fs::read_dir(outbox(self.folders[number].path())).map_or(0, Iterator::count)
     }
 
     fn invite(&self, organization: &Value, email: &str) -> Value {
@@ -85,13 +93,22 @@ impl Nodes {
         }
     }
 
+    /// What they have said about leases, and as warnings.
+    pub fn worries(&self) -> String {
+        self.words()
+            .lines()
+            .filter(|line| !line.contains(" INFO ") || line.contains("lease"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     pub fn words(&self) -> String {
         self.programs.iter().map(Program::words).collect::<Vec<_>>().join("\n----\n")
     }
 }
 
-fn start(folder: &Path, database: &Database, more: &[&str]) -> Program {
-    Program::start(folder, &[&["--store", database.url().as_str()], more].concat())
+fn start(folder: &Path, url: &str, more: &[&str]) -> Program {
+    Program::start(folder, &[&["--store", url], more].concat())
 }
 
 fn outbox(folder: &Path) -> std::path::PathBuf {
@@ -113,8 +130,16 @@ fn emails(page: &Value) -> BTreeSet<String> {
 
 #[test]
 fn a_story_is_told_with_each_request_at_another_service() {
-    let database = Cluster::shared().database();
-    let nodes = Nodes::start(3, &database);
+    a_story_on(&Cluster::shared().database());
+}
+
+#[test]
+fn through_a_pooler_in_transaction_mode_the_same_story_is_told() {
+    a_story_on(&Cluster::pooled().database());
+}
+
+fn a_story_on(database: &Database) {
+    let nodes = Nodes::start(3, database);
     let organization = nodes.deployment().post("/api/ledger/organizations", &json!({"name": "Acme"})).expect(201);
     let organization = organization.json()["id"].clone();
 
@@ -203,8 +228,16 @@ fn a_session_ends_everywhere(nodes: &Nodes, organization: &Value, letters: &[Let
 
 #[test]
 fn when_the_service_that_sends_dies_or_stands_still_another_one_sends() {
-    let database = Cluster::shared().database();
-    let mut nodes = Nodes::start(3, &database);
+    another_one_sends_on(&Cluster::shared().database());
+}
+
+#[test]
+fn through_a_pooler_another_one_sends_as_well() {
+    another_one_sends_on(&Cluster::pooled().database());
+}
+
+fn another_one_sends_on(database: &Database) {
+    let mut nodes = Nodes::start(3, database);
     let organization = nodes.deployment().post("/api/ledger/organizations", &json!({"name": "Acme"})).expect(201);
     let organization = organization.json()["id"].clone();
     nodes.invite(&organization, "first@guests.example");
@@ -240,7 +273,7 @@ fn when_the_service_that_sends_dies_or_stands_still_another_one_sends() {
 #[test]
 fn an_operator_may_ask_any_service_to_send_a_mail_now() {
     let (database, office) = (Cluster::shared().database(), PostOffice::open(Mood::Later));
-    let nodes = Nodes::with(3, &database, &["--mail", &office.url()]);
+    let nodes = Nodes::at(vec![database.url(); 3], &["--mail", &office.url()]);
     let organization = nodes.deployment().post("/api/ledger/organizations", &json!({"name": "Acme"})).expect(201);
     for number in 0..3 {
         nodes.invite(&organization.json()["id"], &format!("guest-{number}@guests.example"));

@@ -71,6 +71,12 @@ impl Program {
         assert!(sent.success());
     }
 
+    /// Whether it stands still, as a signal told it to.
+    pub fn is_stopped(&self) -> bool {
+        let told = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        told.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
     /// Waits for what it does after an answer, or beside it.
     pub fn comes_to(&self, what: &str, is_so: impl Fn() -> bool) {
         let begun = Instant::now();

@@ -24,6 +24,8 @@ use std::path::Path;
 
 #[cfg(feature = "eventstore")]
 pub(crate) use eventstore::EventStoreLog;
+#[cfg(all(feature = "eventstore", feature = "postgres"))]
+pub(crate) use eventstore::choose_tls;
 pub(crate) use memory::MemoryLog;
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::PostgresLog;

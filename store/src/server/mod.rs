@@ -2,19 +2,21 @@
 //!
 //! Each of them has a schema of its own, made and brought up to date by whichever
 //! node comes first, and connections of its own, whose answers are waited for
-//! from code that is not async.
+//! from code that is not async. A pooler that lends a session for one transaction at
+//! a time may lie between: see [`address`].
 
+mod address;
 pub(crate) mod schema;
 
 use std::{future::Future, time::Duration};
 
+pub(crate) use address::{Address, Readers};
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow},
+    PgConnection, PgPool,
+    postgres::{PgListener, PgPoolOptions, PgRow},
 };
 
 pub(crate) use crate::log::waiting::Waiting;
-use crate::{DatabaseUrl, OpenError};
 
 /// What the server's library said.
 pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -36,23 +38,6 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 const DISK_FULL: &str = "53100";
 /// Its codes for having waited for a lock, or for a statement, as long as it was told to.
 const TIMED_OUT: [&str; 2] = ["55P03", "57014"];
-
-/// Statements say nothing that the ledger does not say itself.
-pub(crate) fn connect_options(url: &DatabaseUrl) -> Result<PgConnectOptions, OpenError> {
-    let options: PgConnectOptions =
-        url.reveal().parse().map_err(|fault: sqlx::Error| OpenError::Server(fault.into()))?;
-    Ok(options.application_name("invitation-ledger").disable_statement_logging())
-}
-
-/// A connection of one's own.
-pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, Fault> {
-    within(CONNECT_WITHIN, async { Ok(PgConnection::connect_with(options).await?) }).await
-}
-
-/// Connections for reads, made when they are needed; one that is free is waited for so long.
-pub(crate) fn readers(options: &PgConnectOptions, at_once: u32, wait: Duration) -> PgPool {
-    PgPoolOptions::new().max_connections(at_once).acquire_timeout(wait).connect_lazy_with(options.clone())
-}
 
 /// The beginning of a turn. In one message with what follows, so that it costs no round trip.
 pub(crate) fn begin_sql() -> String {
@@ -98,7 +83,12 @@ fn sqlstate(fault: &(dyn std::error::Error + 'static)) -> Option<String> {
 
 /// Hears what is said on a channel, on a connection of its own, until the runtime ends.
 /// Also called, with nothing, when listening begins: something may have been said before.
-pub(crate) async fn listen(options: PgConnectOptions, channel: &'static str, hear: impl Fn(Option<&str>)) {
+/// Through a pooler nobody can listen.
+pub(crate) async fn listen(address: Address, channel: &'static str, hear: impl Fn(Option<&str>)) {
+    if address.is_pooled() {
+        return;
+    }
+    let options = address.options().clone();
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_WITHIN).connect_lazy_with(options);
     loop {
         if let Err(fault) = listen_on(&pool, channel, &hear).await {

@@ -1,9 +1,9 @@
 //! A schema of ours: made and brought up to date by whichever node comes first,
 //! one at a time; and what a database must be like for anything of ours to rest on it.
 
-use sqlx::{Connection as _, PgConnection, Row as _, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgConnection, Row as _};
 
-use super::{LOCK_WITHIN, connect};
+use super::{Address, LOCK_WITHIN};
 use crate::OpenError;
 
 const OLDEST_SERVER: i32 = 140_000;
@@ -34,18 +34,21 @@ pub(crate) fn newer(what: &str, found: i64, known: i64) -> OpenError {
 }
 
 /// The server's name and the database's, for people.
-pub(crate) async fn server_name(on: &mut PgConnection) -> Result<String, OpenError> {
+pub(crate) async fn server_name(on: &mut PgConnection, address: &Address) -> Result<String, OpenError> {
     let sql = "SELECT 'PostgreSQL ' || current_setting('server_version') || ', database ' || current_database()";
-    sqlx::query_scalar(sql).fetch_one(on).await.map_err(server)
+    let row = sqlx::raw_sql(sql).fetch_one(on).await.map_err(server)?;
+    let name: String = row.try_get(0).map_err(server)?;
+    Ok(if address.is_pooled() { format!("{name}, through a pooler") } else { name })
 }
 
 impl Schema {
     /// Connects and leaves the schema as this program knows it.
-    pub(crate) async fn prepare(&self, options: &PgConnectOptions) -> Result<PgConnection, OpenError> {
+    pub(crate) async fn prepare(&self, address: &Address) -> Result<PgConnection, OpenError> {
         let name = self.name;
-        let mut connection = connect(options).await.map_err(OpenError::Server)?;
-        check_server(&mut connection).await?;
+        let mut connection = address.connect().await.map_err(OpenError::Server)?;
+        address.check_pooler(&mut connection).await?;
         let mut changing = connection.begin().await.map_err(server)?;
+        check_within(&mut changing).await?;
         let wait =
             format!("SET LOCAL lock_timeout = {}; SELECT pg_advisory_xact_lock({ADVISORY})", LOCK_WITHIN.as_millis());
         sqlx::raw_sql(&wait).execute(&mut *changing).await.map_err(server)?;
@@ -55,7 +58,12 @@ impl Schema {
             let note = format!(
                 "INSERT INTO {name}.meta VALUES ('schema', $1::text) ON CONFLICT (name) DO UPDATE SET value = $1::text"
             );
-            sqlx::query(&note).bind(number.to_string()).execute(&mut *changing).await.map_err(server)?;
+            sqlx::query(&note)
+                .persistent(false)
+                .bind(number.to_string())
+                .execute(&mut *changing)
+                .await
+                .map_err(server)?;
         }
         self.check_rights(&mut changing).await?;
         changing.commit().await.map_err(server)?;
@@ -74,7 +82,7 @@ impl Schema {
                    EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relname = 'meta'), \
                    has_database_privilege(current_database(), 'CREATE'), quote_ident(current_database()), \
                    quote_ident(current_user)";
-        let row = sqlx::query(sql).bind(name).fetch_one(&mut *on).await.map_err(server)?;
+        let row = sqlx::query(sql).persistent(false).bind(name).fetch_one(&mut *on).await.map_err(server)?;
         let flag = |at: usize| row.try_get::<bool, _>(at).map_err(server);
         let (database, user): (&str, &str) = (row.try_get(4).map_err(server)?, row.try_get(5).map_err(server)?);
         if !flag(0)? {
@@ -102,14 +110,16 @@ impl Schema {
             "SELECT (SELECT value FROM {name}.meta WHERE name = 'program'), \
              (SELECT value FROM {name}.meta WHERE name = 'schema')"
         );
-        let row = sqlx::query(&sql).fetch_one(on).await.map_err(|fault| match fault.as_database_error() {
-            // No such column, or no right to look.
-            Some(told) if told.code().is_some_and(|code| code == "42703") => self.foreign(),
-            Some(told) if told.code().is_some_and(|code| code == "42501") => unfit(
-                format!("the tables of schema {name} may not be read"),
-                format!("GRANT the rights of their owner to {user}"),
-            ),
-            Some(_) | None => server(fault),
+        let row = sqlx::query(&sql).persistent(false).fetch_one(on).await.map_err(|fault| {
+            match fault.as_database_error() {
+                // No such column, or no right to look.
+                Some(told) if told.code().is_some_and(|code| code == "42703") => self.foreign(),
+                Some(told) if told.code().is_some_and(|code| code == "42501") => unfit(
+                    format!("the tables of schema {name} may not be read"),
+                    format!("GRANT the rights of their owner to {user}"),
+                ),
+                Some(_) | None => server(fault),
+            }
         })?;
         let (program, found): (Option<&str>, Option<&str>) =
             (row.try_get(0).map_err(server)?, row.try_get(1).map_err(server)?);
@@ -132,7 +142,7 @@ WHERE NOT has_table_privilege(pg_class.oid, wanted)
    OR NOT has_schema_privilege(to_regnamespace($1)::oid, 'USAGE')";
         let needed = [("meta", "SELECT"), ("meta", "INSERT")].iter().chain(self.rights);
         let (tables, wanted): (Vec<&str>, Vec<&str>) = needed.copied().unzip();
-        let asked = sqlx::query(sql).bind(self.name).bind(tables).bind(wanted);
+        let asked = sqlx::query(sql).persistent(false).bind(self.name).bind(tables).bind(wanted);
         let row = asked.fetch_one(on).await.map_err(server)?;
         let (user, missing): (&str, Option<&str>) = (row.try_get(0).map_err(server)?, row.try_get(1).map_err(server)?);
         match missing {
@@ -145,10 +155,18 @@ WHERE NOT has_table_privilege(pg_class.oid, wanted)
     }
 }
 
+/// Whether anything may rest on this server.
 pub(crate) async fn check_server(on: &mut PgConnection) -> Result<(), OpenError> {
+    let mut looking = on.begin().await.map_err(server)?;
+    check_within(&mut looking).await?;
+    looking.commit().await.map_err(server)
+}
+
+/// The same within a transaction that is open already.
+pub(crate) async fn check_within(on: &mut PgConnection) -> Result<(), OpenError> {
     let sql = "SELECT current_setting('server_version_num')::int, current_setting('server_version'), \
                current_setting('server_encoding'), pg_is_in_recovery()";
-    let row = sqlx::query(sql).fetch_one(&mut *on).await.map_err(server)?;
+    let row = sqlx::query(sql).persistent(false).fetch_one(&mut *on).await.map_err(server)?;
     let (number, told): (i32, String) = (row.try_get(0).map_err(server)?, row.try_get(1).map_err(server)?);
     if number < OLDEST_SERVER {
         return Err(unfit(format!("the server is PostgreSQL {told}"), "upgrade it to 14 or newer"));
@@ -161,8 +179,8 @@ pub(crate) async fn check_server(on: &mut PgConnection) -> Result<(), OpenError>
         return Err(unfit("the server is a standby", "name the primary in the address"));
     }
     for setting in ["fsync", "full_page_writes", "synchronous_commit"] {
-        let value: String =
-            sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&mut *on).await.map_err(server)?;
+        let asked = sqlx::query_scalar("SELECT current_setting($1)").persistent(false).bind(setting);
+        let value: String = asked.fetch_one(&mut *on).await.map_err(server)?;
         if value == "off" {
             return Err(unfit(
                 format!("{setting} is off, so that a power cut could take away what was acknowledged"),

@@ -5,7 +5,7 @@
 //! each only if nobody changed it again meanwhile.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     ops::Bound,
     sync::{Arc, Condvar, Mutex, PoisonError, RwLock},
     thread::JoinHandle,
@@ -38,6 +38,14 @@ type Answer = oneshot::Sender<Result<(), StateError>>;
 /// Where the entries lie. Only the thread of [`Grouped`] writes.
 pub(super) trait Table: Send + Sync + 'static {
     fn get(&self, space: &str, key: &str) -> Result<Option<Vec<u8>>, StateError>;
+    /// Those of these that are there.
+    fn get_each(&self, space: &str, keys: &[&str]) -> Result<HashMap<String, Vec<u8>>, StateError> {
+        let mut found = HashMap::new();
+        for key in keys {
+            found.extend(self.get(space, key)?.map(|value| ((*key).to_owned(), value)));
+        }
+        Ok(found)
+    }
     /// From a place on, ascending, those of its space whose key begins with `prefix`.
     fn scan(&self, from: &Bound<Place>, prefix: &str, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError>;
     fn count(&self, space: &str) -> Result<u64, StateError>;
@@ -108,6 +116,25 @@ impl<T: Table> Grouped<T> {
         }
         drop(later);
         self.shared.table.get(space, key)
+    }
+
+    pub(super) fn get_each(&self, space: &str, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, StateError> {
+        let (mut found, mut stored) = (HashMap::new(), Vec::with_capacity(keys.len()));
+        let later = read(&self.shared.later);
+        for key in keys {
+            match later.entries.get(&(space.to_owned(), key.clone())) {
+                Some((_, Some(value))) => {
+                    found.insert(key.clone(), value.clone());
+                }
+                Some((_, None)) => {}
+                None => stored.push(key.as_str()),
+            }
+        }
+        drop(later);
+        if !stored.is_empty() {
+            found.extend(self.shared.table.get_each(space, &stored)?);
+        }
+        Ok(found)
     }
 
     pub(super) fn scan(

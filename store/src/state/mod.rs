@@ -15,7 +15,7 @@ mod memory;
 mod postgres;
 mod sqlite;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
@@ -145,12 +145,33 @@ impl State {
         }
     }
 
+    /// Whether that server answered when it was asked last. Leases ask all the time.
+    pub fn reachable(&self) -> bool {
+        match &*self.backend {
+            Backend::Memory(_) | Backend::Sqlite(_) => true,
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(state) => state.table().reachable(),
+        }
+    }
+
     pub fn get(&self, space: &str, key: &str) -> Result<Option<Vec<u8>>, StateError> {
         match &*self.backend {
             Backend::Memory(state) => Ok(state.get(space, key)),
             Backend::Sqlite(state) => state.get(space, key),
             #[cfg(feature = "postgres")]
             Backend::Postgres(state) => state.get(space, key),
+        }
+    }
+
+    /// Those of these entries that are there, by key: one question, however many they are.
+    pub fn get_each(&self, space: &str, keys: &[String]) -> Result<HashMap<String, Vec<u8>>, StateError> {
+        match &*self.backend {
+            Backend::Memory(state) => {
+                Ok(keys.iter().filter_map(|key| Some((key.clone(), state.get(space, key)?))).collect())
+            }
+            Backend::Sqlite(state) => state.get_each(space, keys),
+            #[cfg(feature = "postgres")]
+            Backend::Postgres(state) => state.get_each(space, keys),
         }
     }
 

@@ -7,11 +7,14 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ops::Bound,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use sqlx::{PgConnection, PgPool, Row as _, postgres::PgConnectOptions};
+use sqlx::{PgConnection, Row as _};
 
 use super::{
     Batch, Place, StateError,
@@ -21,8 +24,7 @@ use crate::{
     DatabaseUrl, OpenError,
     locks::lock,
     server::{
-        ANSWER_WITHIN, Fault, OPEN_WITHIN, Waiting, begin_sql, connect, connect_options, is_full, is_lost, readers,
-        run,
+        ANSWER_WITHIN, Address, Fault, OPEN_WITHIN, Readers, Waiting, begin_sql, is_full, is_lost, run,
         schema::{ADVISORY, Schema, check_server, server_name},
         within,
     },
@@ -55,10 +57,12 @@ ON CONFLICT (space, key) DO UPDATE SET value = excluded.value";
 pub(super) struct PostgresTable {
     waiting: Waiting,
     server: String,
-    options: PgConnectOptions,
+    address: Address,
     /// The connection that groups are written on. None: to be made.
     writer: Mutex<Option<PgConnection>>,
-    readers: PgPool,
+    readers: Readers,
+    /// The last question was not answered.
+    unreached: AtomicBool,
 }
 
 /// What becomes of entries in one transaction, over what was there before it.
@@ -70,17 +74,28 @@ struct Overlay {
 
 impl PostgresTable {
     pub(super) fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
-        let options = connect_options(url)?;
+        let address = Address::of(url)?;
         let waiting = Waiting::start("state-server")?;
         let (server, writer, readers) = waiting.apart(OPEN_WITHIN, async || {
-            let mut writer = SCHEMA.prepare(&options).await?;
-            Ok((server_name(&mut writer).await?, writer, readers(&options, READERS, READER_WITHIN)))
+            let mut writer = SCHEMA.prepare(&address).await?;
+            Ok((server_name(&mut writer, &address).await?, writer, address.readers(READERS, READER_WITHIN)))
         })?;
-        Ok(Self { waiting, server, options, writer: Mutex::new(Some(writer)), readers })
+        Ok(Self {
+            waiting,
+            server,
+            address,
+            writer: Mutex::new(Some(writer)),
+            readers,
+            unreached: AtomicBool::new(false),
+        })
     }
 
     pub(super) fn server(&self) -> &str {
         &self.server
+    }
+
+    pub(super) fn reachable(&self) -> bool {
+        !self.unreached.load(Relaxed)
     }
 
     fn asked<T: Send + 'static>(
@@ -88,7 +103,9 @@ impl PostgresTable {
         asking: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
     ) -> Result<T, StateError> {
         let asking = within(ANSWER_WITHIN, async { Ok(asking.await?) });
-        self.waiting.run(asking).and_then(|told| told).map_err(StateError::Server)
+        let told = self.waiting.run(asking).and_then(|told| told);
+        self.unreached.store(told.is_err(), Relaxed);
+        told.map_err(StateError::Server)
     }
 
     /// Everything up to the commit. Told afterwards: whether COMMIT was sent.
@@ -106,12 +123,13 @@ impl PostgresTable {
         if !wanted.is_empty() {
             let (spaces, keys): (Vec<&str>, Vec<&str>) =
                 wanted.into_iter().map(|(space, key)| (space.as_str(), key.as_str())).unzip();
-            for row in sqlx::query(WANTED).bind(spaces).bind(keys).fetch_all(&mut *on).await? {
+            let wanted = sqlx::query(WANTED).persistent(self.readers.keep_statements());
+            for row in wanted.bind(spaces).bind(keys).fetch_all(&mut *on).await? {
                 overlay.before.insert((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?);
             }
         }
         let results = batches.iter().map(|batch| overlay.lay(batch)).collect();
-        overlay.change(on).await?;
+        overlay.change(on, self.readers.keep_statements()).await?;
         *sent = true;
         run(on, "COMMIT").await?;
         Ok(results)
@@ -132,7 +150,7 @@ impl PostgresTable {
                 done => return done,
             }
         }
-        let mut made = connect(&self.options).await?;
+        let mut made = self.address.connect().await?;
         within(ANSWER_WITHIN, async { Ok(check_server(&mut made).await?) }).await?;
         let kept = held.insert(made);
         within(ANSWER_WITHIN, self.write_on(kept, later, batches, sent)).await
@@ -156,7 +174,7 @@ impl Overlay {
         Ok(())
     }
 
-    async fn change(self, on: &mut PgConnection) -> Result<(), Fault> {
+    async fn change(self, on: &mut PgConnection, keep: bool) -> Result<(), Fault> {
         if self.after.is_empty() {
             return Ok(());
         }
@@ -174,8 +192,8 @@ impl Overlay {
                 }
             }
         }
-        let change = sqlx::query(CHANGE).bind(put.0).bind(put.1).bind(put.2).bind(gone.0).bind(gone.1);
-        change.execute(on).await?;
+        let change = sqlx::query(CHANGE).persistent(keep).bind(put.0).bind(put.1).bind(put.2);
+        change.bind(gone.0).bind(gone.1).execute(on).await?;
         Ok(())
     }
 }
@@ -185,7 +203,22 @@ impl Table for PostgresTable {
         let (readers, space, key) = (self.readers.clone(), space.to_owned(), key.to_owned());
         self.asked(async move {
             let select = "SELECT value FROM state.entries WHERE space = $1 AND key = $2";
-            sqlx::query_scalar(select).bind(space).bind(key).fetch_optional(&readers).await
+            let mut on = readers.session().await?;
+            let asked = sqlx::query_scalar(select).persistent(readers.keep_statements()).bind(space).bind(key);
+            let found = asked.fetch_optional(&mut *on).await?;
+            on.end().await.map(|()| found)
+        })
+    }
+
+    fn get_each(&self, space: &str, keys: &[&str]) -> Result<HashMap<String, Vec<u8>>, StateError> {
+        let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+        let (readers, space) = (self.readers.clone(), space.to_owned());
+        self.asked(async move {
+            let select = "SELECT key, value FROM state.entries WHERE space = $1 AND key = ANY($2)";
+            let mut on = readers.session().await?;
+            let asked = sqlx::query_as(select).persistent(readers.keep_statements()).bind(space).bind(keys);
+            let found: Vec<(String, Vec<u8>)> = asked.fetch_all(&mut *on).await?;
+            on.end().await.map(|()| found.into_iter().collect())
         })
     }
 
@@ -200,8 +233,11 @@ impl Table for PostgresTable {
             let select = "SELECT key, value FROM state.entries \
                           WHERE space = $1 AND key >= $2 AND ($3 OR key > $2) \
                           AND ($4::text IS NULL OR key < $4) AND starts_with(key, $5) ORDER BY key LIMIT $6";
-            let asked = sqlx::query_as(select).bind(space).bind(key).bind(included).bind(beyond(&prefix));
-            asked.bind(prefix).bind(limit).fetch_all(&readers).await
+            let mut on = readers.session().await?;
+            let asked = sqlx::query_as(select).persistent(readers.keep_statements()).bind(space).bind(key);
+            let asked = asked.bind(included).bind(beyond(&prefix)).bind(prefix).bind(limit);
+            let found = asked.fetch_all(&mut *on).await?;
+            on.end().await.map(|()| found)
         })
     }
 
@@ -209,7 +245,10 @@ impl Table for PostgresTable {
         let (readers, space) = (self.readers.clone(), space.to_owned());
         self.asked(async move {
             let select = "SELECT count(*) FROM state.entries WHERE space = $1";
-            sqlx::query_scalar::<_, i64>(select).bind(space).fetch_one(&readers).await.map(i64::cast_unsigned)
+            let mut on = readers.session().await?;
+            let asked = sqlx::query_scalar::<_, i64>(select).persistent(readers.keep_statements()).bind(space);
+            let count = asked.fetch_one(&mut *on).await?;
+            on.end().await.map(|()| count.cast_unsigned())
         })
     }
 
@@ -219,7 +258,10 @@ impl Table for PostgresTable {
         let rows: Vec<(String, String, Vec<u8>)> = self.asked(async move {
             let select = "SELECT space, key, value FROM state.entries WHERE (space, key) > ($1, $2) \
                           ORDER BY space, key LIMIT $3";
-            sqlx::query_as(select).bind(space).bind(key).bind(limit).fetch_all(&readers).await
+            let mut on = readers.session().await?;
+            let asked = sqlx::query_as(select).persistent(readers.keep_statements()).bind(space).bind(key);
+            let rows = asked.bind(limit).fetch_all(&mut *on).await?;
+            on.end().await.map(|()| rows)
         })?;
         Ok(rows.into_iter().map(|(space, key, value)| ((space, key), value)).collect())
     }
@@ -228,6 +270,7 @@ impl Table for PostgresTable {
         let mut held = lock(&self.writer);
         let mut sent = false;
         let written = self.waiting.on_this_thread(self.write_again(&mut held, later, batches, &mut sent));
+        self.unreached.store(written.is_err(), Relaxed);
         written.map_err(|fault| {
             // Dropped, and with it the lock.
             *held = None;

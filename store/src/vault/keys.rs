@@ -107,6 +107,14 @@ impl Keys {
         }
     }
 
+    pub(super) fn reachable(&self) -> bool {
+        match self {
+            Keys::Memory { .. } | Keys::Sqlite { .. } => true,
+            #[cfg(feature = "postgres")]
+            Keys::Postgres(keys) => keys.reachable(),
+        }
+    }
+
     /// Whether a key in memory may be used without asking: where another node cannot destroy it unheard.
     pub(super) fn trusts(&self) -> bool {
         match self {

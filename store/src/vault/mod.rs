@@ -157,6 +157,11 @@ impl Vault {
         self.inner.keys.server()
     }
 
+    /// Whether that server answered when it was asked last, which is all the time.
+    pub fn reachable(&self) -> bool {
+        self.inner.keys.reachable()
+    }
+
     /// What is kept under a name beside the keys, once this has been put there if
     /// nothing was: the same for every node that has these keys.
     pub fn keep(&self, name: &str, fresh: &str) -> Result<Zeroizing<String>, VaultError> {

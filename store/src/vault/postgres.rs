@@ -8,12 +8,12 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use sqlx::{PgPool, Row as _, postgres::PgRow};
+use sqlx::{Row as _, postgres::PgRow};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -25,7 +25,7 @@ use crate::{
     DatabaseUrl, OpenError,
     locks::lock,
     server::{
-        ANSWER_WITHIN, OPEN_WITHIN, Waiting, connect_options, readers,
+        ANSWER_WITHIN, Address, OPEN_WITHIN, Readers, Waiting,
         schema::{Schema, server, server_name},
         within,
     },
@@ -59,53 +59,62 @@ const SCHEMA: Schema = Schema {
 pub(crate) struct PostgresKeys {
     waiting: Waiting,
     server: String,
-    pool: PgPool,
+    readers: Readers,
     /// What was destroyed up to this number is forgotten here.
     forgotten: Mutex<i64>,
     begun: Instant,
     /// When what is in memory stops counting, in ms since `begun`.
     trusted_until: AtomicU64,
+    /// The last question was not answered.
+    unreached: AtomicBool,
 }
 
 impl PostgresKeys {
     pub(super) fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
-        let options = connect_options(url)?;
+        let address = Address::of(url)?;
         let waiting = Waiting::start("keys-server")?;
-        let (server, pool, last) = waiting.apart(OPEN_WITHIN, async || {
-            let mut on = SCHEMA.prepare(&options).await?;
+        let (server, readers, last) = waiting.apart(OPEN_WITHIN, async || {
+            let mut on = SCHEMA.prepare(&address).await?;
             let last = "SELECT last FROM keys.counters WHERE name = 'destroyed'";
-            let last: i64 = sqlx::query_scalar(last).fetch_one(&mut on).await.map_err(server)?;
-            Ok((server_name(&mut on).await?, readers(&options, CONNECTIONS, CONNECTION_WITHIN), last))
+            let last = sqlx::raw_sql(last).fetch_one(&mut on).await.map_err(server)?.try_get(0).map_err(server)?;
+            Ok((server_name(&mut on, &address).await?, address.readers(CONNECTIONS, CONNECTION_WITHIN), last))
         })?;
-        let (begun, trusted_until) = (Instant::now(), AtomicU64::new(0));
-        Ok(Self { waiting, server, pool, forgotten: Mutex::new(last), begun, trusted_until })
+        let (begun, trusted_until, unreached) = (Instant::now(), AtomicU64::new(0), AtomicBool::new(false));
+        Ok(Self { waiting, server, readers, forgotten: Mutex::new(last), begun, trusted_until, unreached })
     }
 
     pub(super) fn server(&self) -> &str {
         &self.server
     }
 
+    pub(super) fn reachable(&self) -> bool {
+        !self.unreached.load(Relaxed)
+    }
+
     /// What stands under a name, once this has been put there if nothing stood there.
     pub(super) fn secret(&self, name: &str, fresh: &Secret) -> Result<Secret, VaultError> {
-        let (pool, name, fresh) = (self.pool.clone(), name.to_owned(), fresh.clone());
+        let (readers, name, fresh) = (self.readers.clone(), name.to_owned(), fresh.clone());
         self.asked(async move {
+            let mut on = readers.session().await?;
             let put = "INSERT INTO keys.secrets VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-            sqlx::query(put).bind(&name).bind(fresh.as_slice()).execute(&pool).await?;
-            let told = sqlx::query_scalar("SELECT value FROM keys.secrets WHERE name = $1").bind(name);
-            told.fetch_one(&pool).await.map(Zeroizing::new)
+            sqlx::query(put).persistent(false).bind(&name).bind(fresh.as_slice()).execute(&mut *on).await?;
+            let told = sqlx::query_scalar("SELECT value FROM keys.secrets WHERE name = $1").persistent(false);
+            let told = told.bind(name).fetch_one(&mut *on).await.map(Zeroizing::new)?;
+            on.end().await.map(|()| told)
         })
     }
 
     pub(super) fn make_block(&self, size: usize) -> Result<Vec<(Uuid, Key)>, VaultError> {
-        let pool = self.pool.clone();
+        let readers = self.readers.clone();
         self.asked(async move {
+            let mut on = readers.session().await?;
             let next = "UPDATE keys.counters SET last = last + 1 WHERE name = 'blocks' RETURNING last";
-            let number: i64 = sqlx::query_scalar(next).fetch_one(&pool).await?;
+            let number: i64 = sqlx::query_scalar(next).persistent(false).fetch_one(&mut *on).await?;
             let block = draw(number.cast_unsigned(), size);
             let (subjects, keys): (Vec<Uuid>, Vec<&[u8]>) = block.iter().map(|(id, key)| (*id, key.as_slice())).unzip();
             let put = "INSERT INTO keys.keys SELECT * FROM unnest($1::uuid[], $2::bytea[])";
-            sqlx::query(put).bind(subjects).bind(keys).execute(&pool).await?;
-            Ok(block)
+            sqlx::query(put).persistent(false).bind(subjects).bind(keys).execute(&mut *on).await?;
+            on.end().await.map(|()| block)
         })
     }
 
@@ -115,11 +124,15 @@ impl PostgresKeys {
         subjects: &[Uuid],
         mut found: impl FnMut(Uuid, &Standing),
     ) -> Result<HashMap<Uuid, Standing>, VaultError> {
-        let (pool, wanted, asked_at) = (self.pool.clone(), subjects.to_vec(), self.begun.elapsed());
+        let (readers, wanted, asked_at) = (self.readers.clone(), subjects.to_vec(), self.begun.elapsed());
         let rows: Vec<(i64, Option<(Uuid, Standing)>)> = self.asked(async move {
             let sql = "SELECT last, subject, key FROM keys.counters LEFT JOIN keys.keys ON subject = ANY($1) \
                        WHERE name = 'destroyed'";
-            sqlx::query(sql).bind(wanted).fetch_all(&pool).await?.iter().map(looked_up).collect()
+            let mut on = readers.session().await?;
+            let asked = sqlx::query(sql).persistent(readers.keep_statements()).bind(wanted);
+            let rows = asked.fetch_all(&mut *on).await?;
+            on.end().await?;
+            rows.iter().map(looked_up).collect()
         })?;
         let last = rows.first().map_or(0, |(last, _)| *last);
         let standings: HashMap<Uuid, Standing> = rows.into_iter().filter_map(|(_, found)| found).collect();
@@ -143,10 +156,13 @@ impl PostgresKeys {
     /// Asks what was destroyed since the last time; `forget` is called for each.
     pub(super) fn news(&self, mut forget: impl FnMut(Uuid)) -> Result<(), VaultError> {
         loop {
-            let (pool, since, asked_at) = (self.pool.clone(), *lock(&self.forgotten), self.begun.elapsed());
+            let (readers, since, asked_at) = (self.readers.clone(), *lock(&self.forgotten), self.begun.elapsed());
             let news: Vec<(i64, Uuid)> = self.asked(async move {
                 let sql = "SELECT number, subject FROM keys.destroyed WHERE number > $1 ORDER BY number LIMIT $2";
-                sqlx::query_as(sql).bind(since).bind(PAGE).fetch_all(&pool).await
+                let mut on = readers.session().await?;
+                let asked = sqlx::query_as(sql).persistent(readers.keep_statements()).bind(since).bind(PAGE);
+                let found = asked.fetch_all(&mut *on).await?;
+                on.end().await.map(|()| found)
             })?;
             let mut forgotten = lock(&self.forgotten);
             for (number, subject) in &news {
@@ -161,13 +177,15 @@ impl PostgresKeys {
     }
 
     pub(super) fn destroy(&self, subject: Uuid) -> Result<(), VaultError> {
-        let pool = self.pool.clone();
+        let readers = self.readers.clone();
         self.asked(async move {
             let sql = "
 WITH numbered AS (UPDATE keys.counters SET last = last + 1 WHERE name = 'destroyed' RETURNING last),
      gone AS (INSERT INTO keys.keys VALUES ($1, NULL) ON CONFLICT (subject) DO UPDATE SET key = NULL)
 INSERT INTO keys.destroyed SELECT last, $1 FROM numbered";
-            sqlx::query(sql).bind(subject).execute(&pool).await.map(|_| ())
+            let mut on = readers.session().await?;
+            sqlx::query(sql).persistent(false).bind(subject).execute(&mut *on).await?;
+            on.end().await
         })
     }
 
@@ -176,8 +194,8 @@ INSERT INTO keys.destroyed SELECT last, $1 FROM numbered";
         self.trusted_until.fetch_max(until, Relaxed);
     }
 
-    pub(super) fn pool(&self) -> PgPool {
-        self.pool.clone()
+    pub(super) fn readers(&self) -> Readers {
+        self.readers.clone()
     }
 
     pub(super) fn asked<T: Send + 'static>(
@@ -185,7 +203,9 @@ INSERT INTO keys.destroyed SELECT last, $1 FROM numbered";
         asking: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
     ) -> Result<T, VaultError> {
         let asking = within(ANSWER_WITHIN, async { Ok(asking.await?) });
-        self.waiting.run(asking).and_then(|told| told).map_err(VaultError::Server)
+        let told = self.waiting.run(asking).and_then(|told| told);
+        self.unreached.store(told.is_err(), Relaxed);
+        told.map_err(VaultError::Server)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     DatabaseUrl, OpenError,
-    server::{OPEN_WITHIN, Waiting, connect, connect_options, schema::server},
+    server::{Address, OPEN_WITHIN, Waiting, schema::server},
 };
 
 const PUT: &str = "
@@ -23,38 +23,45 @@ ON CONFLICT (subject) DO UPDATE SET key = excluded.key";
 impl PostgresKeys {
     /// Those of the database; none if it has none.
     pub(super) fn look(url: &DatabaseUrl) -> Result<Option<Self>, OpenError> {
-        let options = connect_options(url)?;
+        let address = Address::of(url)?;
         let there: bool = Waiting::start("keys-server")?.apart(OPEN_WITHIN, async || {
-            let mut on = connect(&options).await.map_err(OpenError::Server)?;
-            let there = sqlx::query_scalar("SELECT to_regclass('keys.secrets') IS NOT NULL").fetch_one(&mut on).await;
-            there.map_err(server)
+            let mut on = address.connect().await.map_err(OpenError::Server)?;
+            let there = sqlx::raw_sql("SELECT to_regclass('keys.secrets') IS NOT NULL").fetch_one(&mut on).await;
+            there.and_then(|row| row.try_get(0)).map_err(server)
         })?;
         if there { Self::open(url).map(Some) } else { Ok(None) }
     }
 
     pub(super) fn secrets(&self) -> Result<Vec<(String, Secret)>, VaultError> {
-        let pool = self.pool();
+        let readers = self.readers();
         let rows: Vec<(String, Vec<u8>)> = self.asked(async move {
-            sqlx::query_as("SELECT name, value FROM keys.secrets ORDER BY name").fetch_all(&pool).await
+            let mut on = readers.session().await?;
+            let select = "SELECT name, value FROM keys.secrets ORDER BY name";
+            let rows = sqlx::query_as(select).persistent(false).fetch_all(&mut *on).await?;
+            on.end().await.map(|()| rows)
         })?;
         Ok(rows.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect())
     }
 
     pub(super) fn put_secret(&self, name: &str, secret: &Secret) -> Result<(), VaultError> {
-        let (pool, name, secret) = (self.pool(), name.to_owned(), secret.clone());
+        let (readers, name, secret) = (self.readers(), name.to_owned(), secret.clone());
         self.asked(async move {
             let put =
                 "INSERT INTO keys.secrets VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-            sqlx::query(put).bind(name).bind(secret.as_slice()).execute(&pool).await.map(|_| ())
+            let mut on = readers.session().await?;
+            sqlx::query(put).persistent(false).bind(name).bind(secret.as_slice()).execute(&mut *on).await?;
+            on.end().await
         })
     }
 
     pub(super) fn page(&self, after: Option<&Uuid>, limit: usize) -> Result<Vec<Kept>, VaultError> {
-        let (pool, after, limit) = (self.pool(), after.copied(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let (readers, after, limit) = (self.readers(), after.copied(), i64::try_from(limit).unwrap_or(i64::MAX));
         self.asked(async move {
             let select = "SELECT subject, key FROM keys.keys WHERE $1::uuid IS NULL OR subject > $1 \
                           ORDER BY subject LIMIT $2";
-            let rows = sqlx::query(select).bind(after).bind(limit).fetch_all(&pool).await?;
+            let mut on = readers.session().await?;
+            let rows = sqlx::query(select).persistent(false).bind(after).bind(limit).fetch_all(&mut *on).await?;
+            on.end().await?;
             rows.iter().map(|row| Ok((row.try_get(0)?, Standing::of(key_of(row.try_get(1)?)?)))).collect()
         })
     }
@@ -74,25 +81,32 @@ impl PostgresKeys {
                 Standing::Missing => gone.push(*subject),
             }
         }
-        let pool = self.pool();
+        let readers = self.readers();
         self.asked(async move {
             let keys: Vec<Option<&[u8]>> = keys.iter().map(|key| key.as_ref().map(|key| key.as_slice())).collect();
-            sqlx::query(PUT).bind(subjects).bind(keys).bind(gone).execute(&pool).await.map(|_| ())
+            let mut on = readers.session().await?;
+            sqlx::query(PUT).persistent(false).bind(subjects).bind(keys).bind(gone).execute(&mut *on).await?;
+            on.end().await
         })
     }
 
     pub(super) fn last_block(&self) -> Result<i64, VaultError> {
-        let pool = self.pool();
+        let readers = self.readers();
         self.asked(async move {
-            sqlx::query_scalar("SELECT last FROM keys.counters WHERE name = 'blocks'").fetch_one(&pool).await
+            let mut on = readers.session().await?;
+            let select = "SELECT last FROM keys.counters WHERE name = 'blocks'";
+            let last = sqlx::query_scalar(select).persistent(false).fetch_one(&mut *on).await?;
+            on.end().await.map(|()| last)
         })
     }
 
     pub(super) fn pass_block(&self, last: i64) -> Result<(), VaultError> {
-        let pool = self.pool();
+        let readers = self.readers();
         self.asked(async move {
             let pass = "UPDATE keys.counters SET last = greatest(last, $1) WHERE name = 'blocks'";
-            sqlx::query(pass).bind(last).execute(&pool).await.map(|_| ())
+            let mut on = readers.session().await?;
+            sqlx::query(pass).persistent(false).bind(last).execute(&mut *on).await?;
+            on.end().await
         })
     }
 }

@@ -33,6 +33,9 @@ pub enum Kind {
     /// The keys, too.
     #[cfg(feature = "postgres")]
     Shared,
+    /// Both, behind a pooler that lends sessions for one transaction at a time.
+    #[cfg(feature = "postgres")]
+    Pooled,
 }
 
 #[cfg(feature = "postgres")]
@@ -71,6 +74,8 @@ impl Bench {
             Kind::EventStore => Bench::eventstore(Place::shared()),
             #[cfg(feature = "postgres")]
             Kind::Shared => Bench::shared(crate::postgres::cluster::Cluster::shared()),
+            #[cfg(feature = "postgres")]
+            Kind::Pooled => Bench::on(crate::postgres::cluster::Cluster::pooled(), Kind::Pooled),
         }
     }
 
@@ -145,7 +150,7 @@ impl Closed {
             Kind::Memory => BackendOptions::Memory,
             Kind::Sqlite => BackendOptions::Sqlite { folder: folder.to_owned() },
             #[cfg(feature = "postgres")]
-            Kind::Postgres | Kind::Shared => postgres(self.database.as_ref(), folder),
+            Kind::Postgres | Kind::Shared | Kind::Pooled => postgres(self.database.as_ref(), folder),
             #[cfg(feature = "eventstore")]
             Kind::EventStore => eventstore(self.place.as_ref(), folder),
         };
@@ -167,7 +172,7 @@ fn open_vault(kind: Kind, folder: &TempDir, database: Option<&Database>) -> Vaul
         #[cfg(feature = "eventstore")]
         Kind::EventStore => VaultOptions::Sqlite { path: folder.path().join("keys.db") },
         #[cfg(feature = "postgres")]
-        Kind::Shared => VaultOptions::Postgres { url: store::DatabaseUrl::new(database.unwrap().url()) },
+        Kind::Shared | Kind::Pooled => VaultOptions::Postgres { url: store::DatabaseUrl::new(database.unwrap().url()) },
     })
     .unwrap()
 }
@@ -257,7 +262,7 @@ impl Bench {
 
     fn nodes_vault(&self, folder: &TempDir) -> Vault {
         #[cfg(feature = "postgres")]
-        if self.kind == Kind::Shared {
+        if matches!(self.kind, Kind::Shared | Kind::Pooled) {
             return open_vault(self.kind, folder, self.database.as_ref());
         }
         let _ = folder;
@@ -267,7 +272,7 @@ impl Bench {
     pub fn node_with(&self, folder: TempDir, claims: ClaimsOf) -> Node {
         let backend = match self.kind {
             #[cfg(feature = "postgres")]
-            Kind::Postgres | Kind::Shared => postgres(self.database.as_ref(), folder.path()),
+            Kind::Postgres | Kind::Shared | Kind::Pooled => postgres(self.database.as_ref(), folder.path()),
             #[cfg(feature = "eventstore")]
             Kind::EventStore => eventstore(self.place.as_ref(), folder.path()),
             Kind::Memory | Kind::Sqlite => panic!("a log of one node"),

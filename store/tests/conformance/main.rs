@@ -13,6 +13,8 @@
 macro_rules! stories {
     ($($story:ident),+ $(,)?) => {
         stories_for!(memory, Memory, $($story),+);
+        #[cfg(feature = "postgres")]
+        stories_for!(pooled, Pooled, $($story),+);
         kept_stories!($($story),+);
     };
 }
@@ -33,6 +35,8 @@ macro_rules! shared_stories {
     ($($story:ident),+ $(,)?) => {
         #[cfg(feature = "postgres")]
         stories_for!(shared, Shared, $($story),+);
+        #[cfg(feature = "postgres")]
+        stories_for!(pooled, Pooled, $($story),+);
         #[cfg(feature = "eventstore")]
         stories_for!(eventstore, EventStore, $($story),+);
     };

@@ -37,6 +37,13 @@ macro_rules! stories {
                 super::$story(super::shared::node(&crate::postgres::cluster::Cluster::shared().database())).await;
             })+
         }
+        #[cfg(feature = "postgres")]
+        mod pooled {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story(super::shared::node(&crate::postgres::cluster::Cluster::pooled().database())).await;
+            })+
+        }
     };
 }
 
@@ -47,7 +54,22 @@ stories!(
     a_scan_is_ordered_and_bounded,
     a_change_for_later_is_seen_at_once,
     later_and_at_once_keep_their_order,
+    many_are_asked_for_at_once,
 );
+
+async fn many_are_asked_for_at_once(state: State) {
+    let put = (0..600).fold(Batch::new(), |batch, number| batch.put("s", &format!("{number}"), text("1")));
+    state.commit(put.put("t", "other", text("2"))).await.unwrap();
+    state.commit_later(Batch::new().put("s", "7", text("3")).delete("s", "8").put("s", "new", text("4")));
+    let keys: Vec<String> = ["5", "7", "8", "new", "none", "other"].map(str::to_owned).to_vec();
+    let found = state.get_each("s", &keys).unwrap();
+    let one_by_one = keys.iter().filter_map(|key| Some((key.clone(), state.get("s", key).unwrap()?)));
+    assert_eq!(found, one_by_one.collect());
+    assert_eq!((found.len(), &found["7"], &found["new"]), (3, &text("3"), &text("4")));
+    assert!(state.get_each("s", &[]).unwrap().is_empty());
+    let all: Vec<String> = (0..600).map(|number| number.to_string()).collect();
+    assert_eq!(state.get_each("s", &all).unwrap().len(), 599);
+}
 
 async fn what_is_put_is_there_and_what_is_deleted_is_not(state: State) {
     state

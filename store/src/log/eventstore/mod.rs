@@ -35,6 +35,8 @@ use super::{
 use crate::{OpenError, Position, ReadError};
 use link::{Link, NotRead, Page};
 use origin::Hold;
+#[cfg(feature = "postgres")]
+pub(crate) use tls::choose as choose_tls;
 pub(super) use wire::envelope_bytes;
 
 /// How long a start waits until it knows the server.

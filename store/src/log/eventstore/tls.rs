@@ -14,12 +14,26 @@ use std::{
 
 use rustls::crypto::CryptoProvider;
 
-use super::unfit;
-use crate::{OpenError, locks::lock};
+use super::{link::Link, unfit};
+use crate::{DatabaseUrl, OpenError, locks::lock, log::waiting::Waiting};
 
 /// How long the first client may take.
 const INSTALLED_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// The client that is made for nothing but its choice asks nobody.
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nothing else here speaks TLS"))]
+const NOBODY: &str = "esdb://localhost:1?tls=false";
+
+/// Has the process's default chosen, for others who need one and would choose otherwise: a
+/// ledger may have state and keys in PostgreSQL, which is opened first, and its log here.
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nothing else here speaks TLS"))]
+pub(crate) fn choose() -> Result<(), OpenError> {
+    if CryptoProvider::get_default().is_some() {
+        return Ok(());
+    }
+    let waiting = Waiting::start("tls")?;
+    Link::new(&DatabaseUrl::new(NOBODY), waiting.handle().clone()).map(drop)
+}
 
 /// Makes a client; the first one of the process alone, and to the end of its installing.
 pub(super) fn with_provider<T>(make: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {

@@ -10,7 +10,7 @@ use crate::{
     DatabaseUrl, OpenError,
     log::{Origin, waiting::Waiting},
     server::{
-        OPEN_WITHIN, connect, connect_options, readers,
+        Address, OPEN_WITHIN,
         schema::{server, server_name, unfit},
     },
 };
@@ -29,37 +29,39 @@ ORDER BY activity.backend_start";
 impl PostgresLog {
     /// The log, to be read only; none if the database has none.
     pub(crate) fn look(url: &DatabaseUrl) -> Result<Option<Self>, OpenError> {
-        let options = connect_options(url)?;
+        let address = Address::of(url)?;
         let waiting = Waiting::start("postgres")?;
         let found = waiting.apart(OPEN_WITHIN, async || {
-            let mut on = connect(&options).await.map_err(OpenError::Server)?;
-            let there = sqlx::query_scalar("SELECT to_regclass('ledger.meta') IS NOT NULL").fetch_one(&mut on).await;
-            if !there.map_err(server)? {
+            let mut on = address.connect().await.map_err(OpenError::Server)?;
+            let there = sqlx::raw_sql("SELECT to_regclass('ledger.meta') IS NOT NULL").fetch_one(&mut on).await;
+            if !there.and_then(|row| row.try_get(0)).map_err(server)? {
                 return Ok(None);
             }
-            let (origin, server) = (schema::look(&mut on).await?, server_name(&mut on).await?);
-            Ok(Some((origin, server, readers(&options, READERS, READER_WITHIN))))
+            let (origin, server) = (schema::look(&mut on).await?, server_name(&mut on, &address).await?);
+            Ok(Some((origin, server, address.readers(READERS, READER_WITHIN))))
         })?;
         let Some((origin, server, readers)) = found else { return Ok(None) };
-        let ends = end::Ends::start(&waiting, options.clone());
+        let ends = end::Ends::start(&waiting, address.clone());
         let (node, writer) = (Uuid::new_v4().to_string(), Mutex::new(None));
-        Ok(Some(Self { waiting, origin, server, alone: false, options, writer, readers, ends, node }))
+        Ok(Some(Self { waiting, origin, server, alone: false, address, writer, readers, ends, node }))
     }
 
     pub(crate) fn arrival(&self) -> Result<Option<Uuid>, OpenError> {
         let readers = self.readers.clone();
         let asked = self.waiting.run(async move {
             let select = sqlx::query_scalar::<_, String>("SELECT value FROM ledger.meta WHERE name = $1");
-            select.bind(ARRIVAL).fetch_optional(&readers).await
+            let mut on = readers.session().await?;
+            let found = select.persistent(false).bind(ARRIVAL).fetch_optional(&mut *on).await?;
+            on.end().await.map(|()| found)
         });
         let found = asked.map_err(OpenError::Server)?.map_err(server)?;
         Ok(found.map(|text| Uuid::try_parse(&text).unwrap_or_default()))
     }
 
     pub(crate) fn arrive(&mut self, origin: &Origin, arrival: Uuid) -> Result<(), OpenError> {
-        let (options, wanted) = (&self.options, origin);
+        let (address, wanted) = (&self.address, origin);
         self.waiting.apart(OPEN_WITHIN, async || {
-            let mut on = connect(options).await.map_err(OpenError::Server)?;
+            let mut on = address.connect().await.map_err(OpenError::Server)?;
             mark(&mut on, wanted, arrival).await
         })?;
         self.origin = origin.clone();
@@ -69,15 +71,21 @@ impl PostgresLog {
     pub(crate) fn arrived(&self) -> Result<(), OpenError> {
         let readers = self.readers.clone();
         let asked = self.waiting.run(async move {
-            sqlx::query("DELETE FROM ledger.meta WHERE name = $1").bind(ARRIVAL).execute(&readers).await
+            let mut on = readers.session().await?;
+            let delete = sqlx::query("DELETE FROM ledger.meta WHERE name = $1").persistent(false);
+            delete.bind(ARRIVAL).execute(&mut *on).await?;
+            on.end().await
         });
-        asked.map_err(OpenError::Server)?.map(|_| ()).map_err(server)
+        asked.map_err(OpenError::Server)?.map_err(server)
     }
 
     pub(crate) fn holders(&self) -> Result<Vec<String>, OpenError> {
         let readers = self.readers.clone();
         let asked = self.waiting.run(async move {
-            sqlx::query_as::<_, (i32, String, String)>(HOLDERS).bind(schema::ALONE).fetch_all(&readers).await
+            let mut on = readers.session().await?;
+            let select = sqlx::query_as::<_, (i32, String, String)>(HOLDERS).persistent(false);
+            let found = select.bind(schema::ALONE).fetch_all(&mut *on).await?;
+            on.end().await.map(|()| found)
         });
         let found = asked.map_err(OpenError::Server)?.map_err(server)?;
         Ok(found.iter().map(|(pid, from, since)| format!("session {pid} from {from} since {since}")).collect())
@@ -87,19 +95,19 @@ impl PostgresLog {
 async fn mark(on: &mut PgConnection, origin: &Origin, arrival: Uuid) -> Result<(), OpenError> {
     let mut changing = on.begin().await.map_err(server)?;
     let head = "SELECT position, (SELECT value FROM ledger.meta WHERE name = 'ledger_id') FROM ledger.head FOR UPDATE";
-    let row = sqlx::query(head).fetch_one(&mut *changing).await.map_err(server)?;
+    let row = sqlx::query(head).persistent(false).fetch_one(&mut *changing).await.map_err(server)?;
     let (position, id): (i64, Option<&str>) = (row.try_get(0).map_err(server)?, row.try_get(1).map_err(server)?);
     if position > 0 && id != Some(&*origin.id.to_string()) {
         return Err(unfit("the database holds another ledger", "name another database"));
     }
     let put = "INSERT INTO ledger.meta VALUES ($1, $2), ('ledger_id', $3) \
                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    let put = sqlx::query(put).bind(ARRIVAL).bind(arrival.to_string()).bind(origin.id.to_string());
+    let put = sqlx::query(put).persistent(false).bind(ARRIVAL).bind(arrival.to_string()).bind(origin.id.to_string());
     put.execute(&mut *changing).await.map_err(server)?;
-    sqlx::query("DELETE FROM ledger.epochs").execute(&mut *changing).await.map_err(server)?;
+    sqlx::raw_sql("DELETE FROM ledger.epochs").execute(&mut *changing).await.map_err(server)?;
     let (firsts, epochs): (Vec<i64>, Vec<i64>) =
         origin.epochs().iter().map(|(first, epoch)| (bound(*first), i64::from(*epoch))).unzip();
     let epoch = "INSERT INTO ledger.epochs SELECT * FROM unnest($1::bigint[], $2::bigint[])";
-    sqlx::query(epoch).bind(firsts).bind(epochs).execute(&mut *changing).await.map_err(server)?;
+    sqlx::query(epoch).persistent(false).bind(firsts).bind(epochs).execute(&mut *changing).await.map_err(server)?;
     changing.commit().await.map_err(server)
 }

@@ -3,12 +3,12 @@
 //! A question is answered by a look that began after it came, so that everything
 //! acknowledged before it came, by whichever node, is within the answer.
 
-use sqlx::{PgConnection, postgres::PgConnectOptions};
+use sqlx::{Executor as _, PgConnection, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Position, ReadError,
-    server::{ANSWER_WITHIN, Fault, Waiting, connect, within},
+    server::{ANSWER_WITHIN, Address, Fault, Waiting, within},
 };
 
 /// Questions that may wait.
@@ -23,9 +23,9 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    pub(super) fn start(waiting: &Waiting, options: PgConnectOptions) -> Self {
+    pub(super) fn start(waiting: &Waiting, address: Address) -> Self {
         let (questions, asked) = mpsc::channel(WAITING);
-        waiting.spawn(answer(options, asked));
+        waiting.spawn(answer(address, asked));
         Self { questions }
     }
 
@@ -39,10 +39,10 @@ impl Ends {
     }
 }
 
-async fn answer(options: PgConnectOptions, mut asked: mpsc::Receiver<Answer>) {
+async fn answer(address: Address, mut asked: mpsc::Receiver<Answer>) {
     let (mut held, mut waiting) = (None, Vec::new());
     while asked.recv_many(&mut waiting, WAITING).await > 0 {
-        let found = match look(&options, &mut held).await {
+        let found = match look(&address, &mut held).await {
             Ok(position) => Some(position),
             Err(fault) => {
                 held = None;
@@ -57,18 +57,25 @@ async fn answer(options: PgConnectOptions, mut asked: mpsc::Receiver<Answer>) {
     }
 }
 
-async fn look(options: &PgConnectOptions, held: &mut Option<PgConnection>) -> Result<Position, Fault> {
+async fn look(address: &Address, held: &mut Option<PgConnection>) -> Result<Position, Fault> {
     if let Some(kept) = held.as_mut() {
         // It may have died while nobody asked.
-        match look_on(kept).await {
+        match look_on(kept, address).await {
             Ok(position) => return Ok(position),
             Err(_) => *held = None,
         }
     }
-    look_on(held.insert(connect(options).await?)).await
+    look_on(held.insert(address.connect().await?), address).await
 }
 
-async fn look_on(on: &mut PgConnection) -> Result<Position, Fault> {
-    let asking = async { Ok(sqlx::query_scalar::<_, i64>("SELECT position FROM ledger.head").fetch_one(on).await?) };
+async fn look_on(on: &mut PgConnection, address: &Address) -> Result<Position, Fault> {
+    const END: &str = "SELECT position FROM ledger.head";
+    let asking = async {
+        if address.is_pooled() {
+            // One message.
+            return Ok(on.fetch_one(END).await?.try_get::<i64, _>(0)?);
+        }
+        Ok(sqlx::query_scalar::<_, i64>(END).fetch_one(on).await?)
+    };
     Ok(within(ANSWER_WITHIN, asking).await?.cast_unsigned())
 }

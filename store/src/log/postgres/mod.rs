@@ -17,14 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::{DatabaseUrl, Fault, Origin, waiting::Waiting};
 use crate::{
     OpenError, Position, ReadError,
     server::{
-        OPEN_WITHIN, connect_options, listen, readers,
+        Address, OPEN_WITHIN, Readers, listen,
         schema::{server_name, unfit},
     },
     vault::hex,
@@ -46,10 +46,10 @@ pub(crate) struct PostgresLog {
     server: String,
     /// No other process may write.
     alone: bool,
-    options: PgConnectOptions,
+    address: Address,
     /// The connection that turns are taken on; only the writer thread uses it. None: to be made.
     writer: Mutex<Option<PgConnection>>,
-    readers: PgPool,
+    readers: Readers,
     ends: end::Ends,
     /// Tells this node's notifications from those of others.
     node: String,
@@ -58,20 +58,25 @@ pub(crate) struct PostgresLog {
 impl PostgresLog {
     /// Connects, makes or migrates the schema, and refuses what a ledger cannot rest on.
     pub(crate) fn open(url: &DatabaseUrl, alone: bool) -> Result<Self, OpenError> {
-        let options = connect_options(url)?;
+        let address = Address::of(url)?;
+        if alone && address.is_pooled() {
+            let reason = "a service that keeps its state or keys in its folder holds the log with a session of its \
+                          own, which a pooler does not give";
+            return Err(unfit(reason, "name the server itself, or keep both `state` and `keys` in a database"));
+        }
         let waiting = Waiting::start("postgres")?;
         let (origin, server, writer, readers) = waiting.apart(OPEN_WITHIN, async || {
-            let mut writer = schema::SCHEMA.prepare(&options).await?;
+            let mut writer = schema::SCHEMA.prepare(&address).await?;
             let origin = schema::look(&mut writer).await?;
-            if !has_hold(&mut writer, alone).await.map_err(OpenError::Server)? {
+            if !has_hold(&mut writer, hold(&address, alone)).await.map_err(OpenError::Server)? {
                 return Err(unfit(who_has_it(alone), "stop it, or name another database"));
             }
-            let server = server_name(&mut writer).await?;
-            Ok((origin, server, writer, readers(&options, READERS, READER_WITHIN)))
+            let server = server_name(&mut writer, &address).await?;
+            Ok((origin, server, writer, address.readers(READERS, READER_WITHIN)))
         })?;
-        let ends = end::Ends::start(&waiting, options.clone());
+        let ends = end::Ends::start(&waiting, address.clone());
         let node = Uuid::new_v4().to_string();
-        Ok(Self { waiting, origin, server, alone, options, writer: Mutex::new(Some(writer)), readers, ends, node })
+        Ok(Self { waiting, origin, server, alone, address, writer: Mutex::new(Some(writer)), readers, ends, node })
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -96,11 +101,12 @@ impl PostgresLog {
         let (readers, mark) = (self.readers.clone(), hex(mark));
         let (noted, given) = (mark.clone(), mark);
         let asked = self.waiting.run(async move {
+            let mut on = readers.session().await?;
             let note = "INSERT INTO ledger.meta VALUES ('keys', $1) ON CONFLICT (name) DO NOTHING";
-            sqlx::query(note).bind(noted).execute(&readers).await?;
-            sqlx::query_scalar::<_, String>("SELECT value FROM ledger.meta WHERE name = 'keys'")
-                .fetch_one(&readers)
-                .await
+            sqlx::query(note).persistent(false).bind(noted).execute(&mut *on).await?;
+            let noted = sqlx::query_scalar::<_, String>("SELECT value FROM ledger.meta WHERE name = 'keys'");
+            let found = noted.persistent(false).fetch_one(&mut *on).await?;
+            on.end().await.map(|()| found)
         });
         if asked.map_err(OpenError::Server)?.map_err(|fault| OpenError::Server(fault.into()))? == given {
             return Ok(());
@@ -117,7 +123,7 @@ impl PostgresLog {
                 wake();
             }
         };
-        self.waiting.spawn(listen(self.options.clone(), CHANNEL, hear));
+        self.waiting.spawn(listen(self.address.clone(), CHANNEL, hear));
     }
 }
 
@@ -130,13 +136,22 @@ fn who_has_it(alone: bool) -> &'static str {
     }
 }
 
-/// Takes the log alone, or beside others who do not want it alone; for as long as the session lives.
-async fn has_hold(on: &mut PgConnection, alone: bool) -> Result<bool, Fault> {
+/// How a node keeps others away who would have the log alone, or shares it: for as long as its session
+/// lives, or, where sessions are lent, in every turn anew.
+fn hold(address: &Address, alone: bool) -> String {
+    let function = match (address.is_pooled(), alone) {
+        (_, true) => "pg_try_advisory_lock",
+        (false, false) => "pg_try_advisory_lock_shared",
+        (true, false) => "pg_try_advisory_xact_lock_shared",
+    };
+    format!("{function}({})", schema::ALONE)
+}
+
+async fn has_hold(on: &mut PgConnection, hold: String) -> Result<bool, Fault> {
     let begun = Instant::now();
-    let lock = if alone { "pg_try_advisory_lock" } else { "pg_try_advisory_lock_shared" };
+    let sql = format!("SELECT {hold}");
     loop {
-        let sql = format!("SELECT {lock}($1)");
-        if sqlx::query_scalar(&sql).bind(schema::ALONE).fetch_one(&mut *on).await? {
+        if sqlx::raw_sql(&sql).fetch_one(&mut *on).await?.try_get(0)? {
             return Ok(true);
         }
         if begun.elapsed() >= ALONE_WITHIN {

@@ -41,13 +41,23 @@ impl PostgresLog {
              JOIN ledger.events ON position = place ORDER BY turn"
         );
         let readers = self.readers.clone();
-        self.asked(async move { sqlx::query(&sql).bind(wanted).fetch_all(&readers).await })
+        self.asked(async move {
+            let mut on = readers.session().await?;
+            let asked = sqlx::query(&sql).persistent(readers.keep_statements()).bind(wanted);
+            let rows = asked.fetch_all(&mut *on).await?;
+            on.end().await.map(|()| rows)
+        })
     }
 
     fn rows(&self, sql: String, from: Position, limit: usize) -> Result<Vec<Row>, ReadError> {
         let (from, limit) = (bound(from), i64::try_from(limit).unwrap_or(i64::MAX));
         let readers = self.readers.clone();
-        self.asked(async move { sqlx::query(&sql).bind(from).bind(limit).fetch_all(&readers).await })
+        self.asked(async move {
+            let mut on = readers.session().await?;
+            let asked = sqlx::query(&sql).persistent(readers.keep_statements()).bind(from).bind(limit);
+            let rows = asked.fetch_all(&mut *on).await?;
+            on.end().await.map(|()| rows)
+        })
     }
 
     fn asked(

@@ -9,13 +9,13 @@ use sqlx::{FromRow as _, PgConnection, Row as _, postgres::PgRow};
 
 use super::{
     super::{AppendFault, Fault, Place, Row, Shared, Turn, TurnFault},
-    CHANNEL, PostgresLog, has_hold,
+    CHANNEL, PostgresLog, has_hold, hold,
     read::{COLUMNS, bound},
     schema, who_has_it,
 };
 use crate::{
     locks::lock,
-    server::{ANSWER_WITHIN, all, begin_sql, connect, is_full, is_lost, run, within},
+    server::{ANSWER_WITHIN, all, begin_sql, is_full, is_lost, run, within},
 };
 
 /// Rows read at once while catching up.
@@ -51,10 +51,10 @@ impl Shared for PostgresLog {
         let mut held = lock(&self.writer);
         self.waiting.on_this_thread(async {
             let kept = self.connected(&mut held).await?;
-            let read = match news(&mut *kept.connection, since, PAGE).await {
+            let read = match self.look_since(&mut *kept.connection, since).await {
                 Err(TurnFault::Unreachable(fault)) if kept.was_idle && is_lost(&*fault) => {
                     *held = None;
-                    news(&mut *self.connected(&mut held).await?.connection, since, PAGE).await
+                    self.look_since(&mut *self.connected(&mut held).await?.connection, since).await
                 }
                 read => read,
             };
@@ -124,9 +124,22 @@ impl PostgresLog {
         }
     }
 
+    /// News beside all turns.
+    async fn look_since(&self, on: &mut PgConnection, since: Place) -> Result<Vec<Row>, TurnFault> {
+        if !self.address.is_pooled() {
+            return news(on, (since, PAGE), true).await;
+        }
+        // Two messages, which reach the same session only within a transaction.
+        within(ANSWER_WITHIN, run(on, &begin_sql())).await.map_err(TurnFault::Unreachable)?;
+        let read = news(on, (since, PAGE), false).await;
+        within(ANSWER_WITHIN, run(on, "ROLLBACK")).await.map_err(TurnFault::Unreachable)?;
+        read
+    }
+
     async fn insert(&self, on: &mut PgConnection, rows: &[Row], base: u64) -> Result<(), Fault> {
         let Some(last) = rows.last() else { return Ok(()) };
         let told = sqlx::query(APPEND)
+            .persistent(!self.address.is_pooled())
             .bind(column(rows, |row| bound(row.position)))
             .bind(column(rows, |row| row.tenant.as_str()))
             .bind(column(rows, |row| bound(row.tseq)))
@@ -181,14 +194,19 @@ impl PostgresLog {
 
     async fn take_turn(&self, on: &mut PgConnection, since: Place) -> Result<Turn, TurnFault> {
         let lock_head = format!(
-            "{}; SET LOCAL ledger.writer = '{}'; {HEAD_LOCKED}; SELECT ledger.now()",
+            "{}; SET LOCAL ledger.writer = '{}'; {HEAD_LOCKED}; SELECT ledger.now(), {}",
             begin_sql(),
-            self.origin.id
+            self.origin.id,
+            // Held by the session already, or for this turn.
+            if self.address.is_pooled() { hold(&self.address, self.alone) } else { "true".to_owned() }
         );
         let told = within(ANSWER_WITHIN, all(on, &lock_head)).await.map_err(TurnFault::Unreachable)?;
         let [head, clock] = told.as_slice() else { return Err(TurnFault::Diverged("it has no head")) };
         let (position, leaf) = place(head).map_err(|fault| TurnFault::Unreachable(fault.into()))?;
         let now = Some(clock.try_get(0)).transpose().map_err(|fault| TurnFault::Unreachable(fault.into()))?;
+        if !clock.try_get::<bool, _>(1).map_err(|fault| TurnFault::Unreachable(fault.into()))? {
+            return Err(TurnFault::Unreachable(who_has_it(self.alone).into()));
+        }
         if (position, leaf) == since {
             return Ok(Turn::Taken { now, news: Vec::new() });
         }
@@ -199,19 +217,20 @@ impl PostgresLog {
             within(ANSWER_WITHIN, run(on, "ROLLBACK")).await.map_err(TurnFault::Unreachable)?;
             return Ok(Turn::FarBehind);
         }
-        Ok(Turn::Taken { now, news: news(on, since, NEWS_IN_TURN).await? })
+        Ok(Turn::Taken { now, news: news(on, (since, NEWS_IN_TURN), !self.address.is_pooled()).await? })
     }
 
     /// The connection for turns, made anew if there is none.
     async fn connected<'h>(&self, held: &'h mut Option<PgConnection>) -> Result<Kept<'h>, TurnFault> {
         let was_idle = held.is_some();
         if held.is_none() {
-            let mut connection = connect(&self.options).await.map_err(TurnFault::Unreachable)?;
+            let mut connection = self.address.connect().await.map_err(TurnFault::Unreachable)?;
             let found = within(ANSWER_WITHIN, async { schema::look(&mut connection).await.map_err(Fault::from) });
             if found.await.map_err(TurnFault::Unreachable)? != self.origin {
                 return Err(TurnFault::Diverged("it is another ledger, or begins another epoch"));
             }
-            if !within(ANSWER_WITHIN, has_hold(&mut connection, self.alone)).await.map_err(TurnFault::Unreachable)? {
+            let hold = has_hold(&mut connection, hold(&self.address, self.alone));
+            if !within(ANSWER_WITHIN, hold).await.map_err(TurnFault::Unreachable)? {
                 return Err(TurnFault::Unreachable(who_has_it(self.alone).into()));
             }
             *held = Some(connection);
@@ -233,10 +252,10 @@ const HEAD_LOCKED: &str = "SELECT position, leaf FROM ledger.head FOR UPDATE";
 const SHORTER: &str = "it ends before this node's last event, or with another one";
 
 /// Rows after a place, once it is certain that the log still goes through it.
-async fn news(on: &mut PgConnection, since: Place, limit: i64) -> Result<Vec<Row>, TurnFault> {
+async fn news(on: &mut PgConnection, (since, limit): (Place, i64), keep: bool) -> Result<Vec<Row>, TurnFault> {
     let sql = format!("SELECT {COLUMNS} FROM ledger.events WHERE position >= $1 ORDER BY position LIMIT $2");
-    let asked =
-        async { sqlx::query(&sql).bind(bound(since.0)).bind(limit + 1).fetch_all(on).await.map_err(Fault::from) };
+    let asked = sqlx::query(&sql).persistent(keep).bind(bound(since.0)).bind(limit + 1);
+    let asked = async { asked.fetch_all(on).await.map_err(Fault::from) };
     let found = within(ANSWER_WITHIN, asked).await.map_err(TurnFault::Unreachable)?;
     let mut rows = found
         .iter()
@@ -263,7 +282,7 @@ async fn stands(on: &mut PgConnection, last: Place) -> Result<bool, Fault> {
     if head.0 <= last.0 {
         return Ok(head == last);
     }
-    let row = sqlx::query("SELECT leaf FROM ledger.events WHERE position = $1").bind(bound(last.0));
+    let row = sqlx::query("SELECT leaf FROM ledger.events WHERE position = $1").persistent(false).bind(bound(last.0));
     let row = within(ANSWER_WITHIN, async { row.fetch_one(on).await.map_err(Fault::from) }).await?;
     Ok(row.try_get::<&[u8], _>(0)? == last.1)
 }

@@ -20,15 +20,56 @@ start() {
         >/dev/null || { cat "$folder/server.log" >&2; exit 1; }
 }
 stop() { "$1/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null; }
+# A pooler that lends few sessions to many, for one transaction at a time, and knows no setting but its own.
+pool() {
+    mkdir "$folder/pool"
+    cat >"$folder/pool/settings" <<END
+[databases]
+* = host=$folder user=postgres
+[pgbouncer]
+unix_socket_dir = $folder/pool
+listen_port = 5432
+auth_type = any
+pool_mode = transaction
+default_pool_size = 8
+max_client_conn = 1000
+logfile = $folder/pool/log
+pidfile = $folder/pool/pid
+END
+    PATH="$PATH:/usr/sbin" pgbouncer -q -d "$folder/pool/settings" >"$folder/pool/said" 2>&1 || { cat "$folder/pool/said" >&2; exit 1; }
+}
+# A second server that follows the first.
+standby() {
+    "$1/pg_basebackup" -h "$folder" -D "$folder/standby" -R -c fast && mkdir "$folder/second" || exit 1
+    "$1/pg_ctl" -D "$folder/standby" -l "$folder/standby.log" -w -o "-k $folder/second -c listen_addresses= -c max_connections=300" start \
+        >/dev/null || { cat "$folder/standby.log" >&2; exit 1; }
+}
+# An authority, and a certificate of it for localhost; and an authority that has nothing to do with either.
+certify() {
+    mkdir "$folder/tls" && cd "$folder/tls" || exit 1
+    for authority in ours theirs; do
+        openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=$authority" -keyout $authority.key -out $authority.crt
+    done
+    openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr
+    echo subjectAltName=DNS:localhost >names
+    openssl x509 -req -in server.csr -CA ours.crt -CAkey ours.key -CAcreateserial -days 30 -extfile names -out server.crt
+    chmod 600 server.key
+    cd /
+}
 start "$1" ""
+[ "$2" != pooled ] || pool
 echo "$folder"
 while read -r word options; do
     case $word in
     start) start "$1" "$options" ;;
     stop) stop "$1" ;;
+    standby) standby "$1" ;;
+    certify) certify 2>/dev/null ;;
     esac
     echo done
 done
+[ ! -d "$folder/standby" ] || "$1/pg_ctl" -D "$folder/standby" -m immediate -w stop >/dev/null
+[ "$2" != pooled ] || kill "$(cat "$folder/pool/pid")"
 stop "$1"
 rm -rf "$folder"
 "#;
@@ -36,6 +77,8 @@ rm -rf "$folder"
 pub struct Cluster {
     pub folder: String,
     programs: String,
+    /// A pooler in transaction mode lies between.
+    pooled: bool,
     keeper: Mutex<Keeper>,
     databases: AtomicU32,
 }
@@ -56,15 +99,21 @@ impl Cluster {
     /// The one that all tests of this process share.
     pub fn shared() -> &'static Cluster {
         static SHARED: OnceLock<Cluster> = OnceLock::new();
-        SHARED.get_or_init(Cluster::start)
+        SHARED.get_or_init(|| Cluster::start(false))
+    }
+
+    /// One that is reached through a pooler.
+    pub fn pooled() -> &'static Cluster {
+        static POOLED: OnceLock<Cluster> = OnceLock::new();
+        POOLED.get_or_init(|| Cluster::start(true))
     }
 
     /// One for a test that stops it.
     pub fn own() -> &'static Cluster {
-        Box::leak(Box::new(Cluster::start()))
+        Box::leak(Box::new(Cluster::start(false)))
     }
 
-    fn start() -> Cluster {
+    fn start(pooled: bool) -> Cluster {
         let programs = programs();
         let root = text_of(Command::new("id").arg("-u")) == "0";
         // The server refuses to run as root.
@@ -76,7 +125,7 @@ impl Cluster {
             Command::new("sh")
         };
         let mut process = keeping
-            .args(["-c", KEEPER, "sh", &programs])
+            .args(["-c", KEEPER, "sh", &programs, if pooled { "pooled" } else { "" }])
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -88,7 +137,7 @@ impl Cluster {
         says.read_line(&mut folder).unwrap();
         assert!(folder.starts_with('/'), "the server did not start");
         let keeper = Mutex::new(Keeper { _process: process, told, says });
-        Cluster { folder: folder.trim().to_owned(), programs, keeper, databases: AtomicU32::new(0) }
+        Cluster { folder: folder.trim().to_owned(), programs, pooled, keeper, databases: AtomicU32::new(0) }
     }
 
     /// Ends the server as a crash would.
@@ -99,6 +148,19 @@ impl Cluster {
     /// Starts it again, with options of its command line.
     pub fn start_again(&self, options: &str) {
         self.tell(&format!("start {options}"));
+    }
+
+    /// Starts a second server that follows this one, and says where it is.
+    pub fn standby(&self) -> String {
+        self.tell("standby");
+        format!("{}/second", self.folder)
+    }
+
+    /// Makes certificates, and says in which folder: of the authorities `ours.crt` and `theirs.crt`, and
+    /// of the server, which is named localhost.
+    pub fn certify(&self) -> String {
+        self.tell("certify");
+        format!("{}/tls", self.folder)
     }
 
     fn tell(&self, word: &str) {
@@ -156,8 +218,15 @@ impl Database {
         self.url_as("postgres")
     }
 
+    /// Past the pooler.
+    pub fn direct_url(&self) -> String {
+        format!("postgres://postgres@localhost/{}?host={}", self.name, self.cluster.folder)
+    }
+
     pub fn url_as(&self, role: &str) -> String {
-        format!("postgres://{role}@localhost/{}?host={}", self.name, self.cluster.folder)
+        let Cluster { folder, pooled, .. } = self.cluster;
+        let place = if *pooled { format!("{folder}/pool&port=5432&pgbouncer=true") } else { folder.clone() };
+        format!("postgres://{role}@localhost/{}?host={place}", self.name)
     }
 
     /// As a stranger would: on a connection of its own.

@@ -4,7 +4,10 @@
 use std::sync::{Arc, LazyLock};
 
 use serde_json::json;
-use store::{BackendOptions, DatabaseUrl, Ledger, LedgerOptions, OpenError, SubmitError, Vault, VaultOptions};
+use store::{
+    BackendOptions, DatabaseUrl, Ledger, LedgerOptions, OpenError, State, StateOptions, SubmitError, Vault,
+    VaultOptions,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -13,14 +16,14 @@ use crate::{
 };
 
 /// A node, and the folder it has its index in.
-type Opened = Result<(Ledger, TempDir), OpenError>;
+pub type Opened = Result<(Ledger, TempDir), OpenError>;
 
-fn open(url: String) -> Opened {
+pub fn open(url: String) -> Opened {
     static VAULT: LazyLock<Vault> = LazyLock::new(|| Vault::open(VaultOptions::Memory).unwrap());
     open_with(url, &VAULT, false)
 }
 
-fn open_with(url: String, vault: &Vault, alone: bool) -> Opened {
+pub fn open_with(url: String, vault: &Vault, alone: bool) -> Opened {
     let folder = tempfile::tempdir().unwrap();
     let backend = BackendOptions::Postgres { url: DatabaseUrl::new(url), folder: folder.path().to_owned(), alone };
     let ledger = Ledger::open(LedgerOptions::new(backend, claims(), vault.clone(), Arc::new(|| START)))?;
@@ -28,7 +31,7 @@ fn open_with(url: String, vault: &Vault, alone: bool) -> Opened {
 }
 
 /// What is wrong, and what mends it.
-fn refusal(url: String) -> String {
+pub fn refusal(url: String) -> String {
     match open(url) {
         Ok(_) => panic!("opened"),
         Err(OpenError::Unfit { reason, fix }) => format!("{reason}: {fix}"),
@@ -104,8 +107,30 @@ async fn a_schema_of_another_program_or_a_newer_one_is_refused_and_left_alone() 
     database.run("UPDATE ledger.meta SET value = '1' WHERE name = 'schema'");
     database.run("UPDATE ledger.meta SET value = '99' WHERE name = 'min_reader'");
     assert!(refusal(database.url()).contains("events 99"));
-    let latin = Cluster::shared().database_with("ENCODING 'LATIN1' TEMPLATE template0");
-    assert!(refusal(latin.url()).contains("encoded as LATIN1"));
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let other = Cluster::shared().database_with(&format!("ENCODING '{encoding}' TEMPLATE template0"));
+        let told = refusal(other.url());
+        assert!(told.contains(&format!("encoded as {encoding}: make one with ENCODING 'UTF8'")), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_is_refused_for_its_primary() {
+    let database = Cluster::own().database();
+    drop(open(database.url()).unwrap());
+    let standby = format!("postgres://postgres@localhost/{}?host={}", database.name, database.cluster.standby());
+    let told = refusal(standby.clone());
+    assert_eq!(told, "the server is a standby: name the primary in the address");
+    let state = State::open(StateOptions::Postgres { url: DatabaseUrl::new(standby.clone()) });
+    let vault = Vault::open(VaultOptions::Postgres { url: DatabaseUrl::new(standby) });
+    for told in [reason(&state.err().unwrap()), reason(&vault.err().unwrap())] {
+        assert!(told.contains("the server is a standby"), "{told}");
+    }
+}
+
+/// What lies at the bottom of a fault.
+pub fn reason(fault: &(dyn std::error::Error + 'static)) -> String {
+    fault.source().map_or_else(|| fault.to_string(), reason)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

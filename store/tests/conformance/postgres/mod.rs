@@ -3,4 +3,6 @@
 pub mod cluster;
 mod database;
 mod outages;
+mod pooled;
 mod stock;
+mod tls;
