@@ -21,7 +21,6 @@ use crate::{DatabaseUrl, OpenError, locks::lock, log::waiting::Waiting};
 const INSTALLED_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// The client that is made for nothing but its choice asks nobody.
-#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nothing else here speaks TLS"))]
 const NOBODY: &str = "esdb://localhost:1?tls=false";
 
 /// Has the process's default chosen, for others who need one and would choose otherwise: a
