@@ -6,8 +6,8 @@
 //! the others have appended since.
 
 mod arrival;
-#[cfg(feature = "eventstore")]
-mod ends;
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
+pub(crate) mod ends;
 #[cfg(feature = "eventstore")]
 mod eventstore;
 mod memory;

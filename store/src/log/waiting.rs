@@ -32,7 +32,6 @@ impl Waiting {
     }
 
     /// What lives on as long as this does runs there.
-    #[cfg(feature = "eventstore")]
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }

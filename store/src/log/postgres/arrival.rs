@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{PostgresLog, READER_WITHIN, READERS, end, read::bound, schema};
 use crate::{
     DatabaseUrl, OpenError,
-    log::{Origin, waiting::Waiting},
+    log::{Origin, ends::Ends, waiting::Waiting},
     server::{
         Address, OPEN_WITHIN,
         schema::{server, server_name, unfit},
@@ -41,7 +41,7 @@ impl PostgresLog {
             Ok(Some((origin, server, address.readers(READERS, READER_WITHIN))))
         })?;
         let Some((origin, server, readers)) = found else { return Ok(None) };
-        let ends = end::Ends::start(&waiting, address.clone());
+        let ends = Ends::start(waiting.handle(), end::End::new(address.clone()));
         let (node, writer) = (Uuid::new_v4().to_string(), Mutex::new(None));
         Ok(Some(Self { waiting, origin, server, alone: false, address, writer, readers, ends, node }))
     }

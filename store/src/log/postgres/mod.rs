@@ -20,7 +20,7 @@ use std::{
 use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::{DatabaseUrl, Fault, Origin, waiting::Waiting};
+use super::{DatabaseUrl, Fault, Origin, ends::Ends, waiting::Waiting};
 use crate::{
     OpenError, Position, ReadError,
     server::{
@@ -50,7 +50,7 @@ pub(crate) struct PostgresLog {
     /// The connection that turns are taken on; only the writer thread uses it. None: to be made.
     writer: Mutex<Option<PgConnection>>,
     readers: Readers,
-    ends: end::Ends,
+    ends: Ends,
     /// Tells this node's notifications from those of others.
     node: String,
 }
@@ -74,7 +74,7 @@ impl PostgresLog {
             let server = server_name(&mut writer, &address).await?;
             Ok((origin, server, writer, address.readers(READERS, READER_WITHIN)))
         })?;
-        let ends = end::Ends::start(&waiting, address.clone());
+        let ends = Ends::start(waiting.handle(), end::End::new(address.clone()));
         let node = Uuid::new_v4().to_string();
         Ok(Self { waiting, origin, server, alone, address, writer: Mutex::new(Some(writer)), readers, ends, node })
     }
