@@ -86,9 +86,19 @@ fn shortened(
 fn restored(ended: &store::Ended) -> store::NewEvent {
     let leaf = ended.leaf.iter().map(|byte| format!("{byte:02x}")).collect();
     let restored = Restored { from: ended.origin.clone(), position: ended.position, leaf };
-    let payload = json!(restored);
-    let event = ledger::Event::Restored(restored);
-    let metadata = [("actor", Actor::Deployment.to_string())].map(|(name, value)| (name.to_owned(), value));
+    own_event(&ledger::Event::Restored(restored))
+}
+
+/// What is said of the ledger itself, as the store writes it.
+pub(super) fn own_event(event: &ledger::Event) -> store::NewEvent {
+    let payload = match event {
+        ledger::Event::Restored(told) => json!(told),
+        ledger::Event::Moved(told) => json!(told),
+        ledger::Event::Opened(told) => json!(told),
+        ledger::Event::Abandoned(told) => json!(told),
+        ledger::Event::Reopened(told) => json!(told),
+    };
+    let metadata = [("actor".to_owned(), Actor::Deployment.to_string())];
     store::NewEvent {
         id: Uuid::now_v7(),
         kind: event.kind().to_owned(),

@@ -2,19 +2,19 @@
 
 use super::args::{MoveArgs, PlaceArgs};
 use super::exit::{Exit, Trouble};
+use super::folders::own_event;
 use super::output::Streams;
 use crate::clock::SystemClock;
 use crate::serve::site::{ADMIN_SECRET, admin_token, site, write_admin_token};
 use crate::settings::{Settings, Sources};
+use domain::Clock;
 use domain::ledger::{self, Abandoned, Moved, Opened, Reopened};
-use domain::{Actor, Clock, Event};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use store::{Cancelled, Move, MoveError, Site, Word};
-use uuid::Uuid;
 
 /// Without a terminal, one line each so often.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -103,21 +103,7 @@ fn event(word: &Word<'_>) -> store::NewEvent {
         Word::Abandoned { arrival } => ledger::Event::Abandoned(Abandoned { arrival: arrival.to_string() }),
         Word::Reopened { arrival } => ledger::Event::Reopened(Reopened { arrival: arrival.to_string() }),
     };
-    let payload = match &event {
-        ledger::Event::Restored(told) => json!(told),
-        ledger::Event::Moved(told) => json!(told),
-        ledger::Event::Opened(told) => json!(told),
-        ledger::Event::Abandoned(told) => json!(told),
-        ledger::Event::Reopened(told) => json!(told),
-    };
-    let metadata = [("actor".to_owned(), Actor::Deployment.to_string())];
-    store::NewEvent {
-        id: Uuid::now_v7(),
-        kind: event.kind().to_owned(),
-        schema: event.schema(),
-        payload,
-        metadata: metadata.into(),
-    }
+    own_event(&event)
 }
 
 /// Where the move stands, for who watches; for a file of lines, a line now and then.

@@ -173,7 +173,7 @@ async fn in_a_batch_of_unknown_outcome_who_was_refused_is_not_in_doubt() {
     let (clock, now) = Clock::new();
     let ledger = open_with(folder.path(), 0, now);
     let first = clock.stop(&ledger).await;
-    // The second time the stream is there already, if the first time is; and the guard holds only if it is not.
+    // Refused, since the stream begins in this very batch; and a guard, which writes nothing.
     let created = asked(&ledger, unit(2, 0));
     queued(&ledger, 1).await;
     let again = asked(&ledger, unit(2, 0));
