@@ -24,6 +24,10 @@ fn until(what: &str, mut ask: impl FnMut() -> Answer, is: impl Fn(&Answer) -> bo
     }
 }
 
+/// Held beyond what fits: a request that asks meanwhile may sit in the place of a
+/// held one, which is then turned away and holds nothing any more.
+const SPARE: usize = 64;
+
 /// As many requests as one dialect answers at the same time, whose bodies do
 /// not come: each of them keeps its place.
 fn hold(address: SocketAddr, target: &str, media_type: &str) -> Vec<TcpStream> {
@@ -34,7 +38,7 @@ fn hold(address: SocketAddr, target: &str, media_type: &str) -> Vec<TcpStream> {
         stream.write_all(head.as_bytes()).unwrap();
         stream
     };
-    (0..openapi::HttpSettings::default().requests_at_once).map(begin).collect()
+    (0..openapi::HttpSettings::default().requests_at_once + SPARE).map(begin).collect()
 }
 
 /// Looks at a refusal in its dialect's words.
