@@ -185,6 +185,23 @@ fn files_stay_short() {
     assert_eq!(long, Vec::<String>::new());
 }
 
+/// Half a minute would be spent on looking for them.
+#[test]
+fn no_example_hides_in_documentation_where_it_is_never_run() {
+    let fences = ["/// ```", "/// ```rust", "//! ```", "//! ```rust"];
+    let opens = |file: &PathBuf| {
+        let text = std::fs::read_to_string(file).unwrap();
+        // Every second fence ends what the one before began.
+        text.lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("//") && line.contains("```"))
+            .step_by(2)
+            .any(|line| fences.contains(&line))
+    };
+    let wrong: Vec<PathBuf> = files().into_iter().filter(opens).collect();
+    assert_eq!(wrong, Vec::<PathBuf>::new());
+}
+
 #[test]
 fn names_say_what_is_inside() {
     let empty = |part: &str| EMPTY_WORDS.contains(&part);
