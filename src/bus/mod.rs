@@ -5,8 +5,10 @@
 //! included, is checked at the commit point like one that wrote. A client that
 //! hangs up cannot cut a use case in half.
 
+mod bodies;
 mod cache;
 mod event_store;
+mod expiry;
 mod mail_board;
 mod outcomes;
 mod record;
@@ -14,13 +16,14 @@ mod uncut;
 mod unit;
 
 use async_trait::async_trait;
+use bodies::Bodies;
 use cache::Cache;
 use domain::bus::{Claim, Job, MailRef, MailResult, Peek, Record, Runner};
 use domain::{Channel, Clock, Context, Failure, Refusal, Root, TenantName, Timestamp, Unavailable};
+use expiry::Expiry;
 use identity::Secrets;
 use mail_board::MailBoard;
 use outcomes::Outcomes;
-pub use outcomes::SPACE as OUTCOMES;
 use rand::Rng;
 use record::LedgerRecord;
 use std::sync::Arc;
@@ -36,6 +39,8 @@ pub const MAX_ATTEMPTS: u32 = 6;
 const MAX_PAUSE: Duration = Duration::from_millis(8);
 /// What a caller is told to wait when attempts are used up.
 const RETRY_AFTER_S: u64 = 1;
+/// What is kept in the state of keyed requests: their answers, and their bodies.
+pub const SPACES: [&str; 2] = [outcomes::SPACE, bodies::SPACE];
 /// The metadata member that says a unit answered with a refusal.
 const REFUSAL: &str = "refusal";
 
@@ -62,14 +67,20 @@ struct Inner {
     cache: Cache,
     mails: MailBoard,
     outcomes: Outcomes,
+    bodies: Bodies,
+    /// Other services may be asked with the same key.
+    shares_state: bool,
 }
 
 impl Bus {
     #[must_use]
     pub fn new(parts: BusParts) -> Self {
         let BusParts { ledger, vault, state, secrets, clock } = parts;
-        let (cache, mails, outcomes) = (Cache::default(), MailBoard::default(), Outcomes::new(state));
-        Self { inner: Arc::new(Inner { ledger, vault, secrets, clock, cache, mails, outcomes }) }
+        let (cache, mails, shares_state) = (Cache::default(), MailBoard::default(), state.server().is_some());
+        let expiry = Expiry::of(state.clone(), &SPACES);
+        let (outcomes, bodies) = (Outcomes::new(state.clone(), expiry.clone()), Bodies::new(state, expiry));
+        let inner = Inner { ledger, vault, secrets, clock, cache, mails, outcomes, bodies, shares_state };
+        Self { inner: Arc::new(inner) }
     }
 }
 
@@ -106,10 +117,14 @@ impl Inner {
             let principal = context.actor.to_string();
             CommandId(self.secrets.command_id(&context.tenant, &principal, key.operation, &key.key))
         });
-        if let Some(command) = command
-            && let Some(answer) = self.answered_before(&context, command)?
-        {
-            return answer;
+        if let (Some(command), Some(key)) = (command, &context.idempotency) {
+            if let Some(answer) = self.answered_before(&context, command)? {
+                return answer;
+            }
+            // The courier's key says all there is: it comes with no other body.
+            if self.shares_state && context.channel != Channel::Courier {
+                self.bodies.bind(command, key.fingerprint, self.clock.now()).await?;
+            }
         }
         for attempt in 1..=MAX_ATTEMPTS {
             match self.try_once(&context, command, &job).await? {
@@ -141,8 +156,11 @@ impl Inner {
     ) -> Result<Option<Result<LedgerRecord, Failure>>, Failure> {
         let fingerprint = context.idempotency.as_ref().map(|key| key.fingerprint);
         if let Some((receipt, known)) = self.ledger.receipt(&command).map_err(unread)? {
-            if known.is_some() && known != fingerprint {
-                return Err(Failure::KeyReused);
+            match (known, fingerprint) {
+                (Some(known), fingerprint) if fingerprint != Some(known) => return Err(Failure::KeyReused),
+                // Another service took it, or the index is younger than the receipt.
+                (None, Some(given)) => self.bodies.check(command, given, self.clock.now())?,
+                (Some(_) | None, Some(_) | None) => {}
             }
             return self.replay(context, &receipt).map(Some);
         }

@@ -3,6 +3,7 @@
 //! They stand in the kept state for as long as a key counts: definite refusals
 //! word for word, and of a success without events what it had read.
 
+use super::expiry::Expiry;
 use domain::{Context, Failure, Refusal, Timestamp, Unavailable};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -12,7 +13,7 @@ use store::{Batch, CommandId, State, StateError, StreamId};
 /// How long an `Idempotency-Key` counts.
 pub const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// Where they stand in the kept state.
-pub const SPACE: &str = "outcome";
+pub(super) const SPACE: &str = "outcome";
 
 /// What is kept of an answer.
 pub(super) enum Kept {
@@ -33,11 +34,12 @@ struct Row {
 
 pub(super) struct Outcomes {
     state: State,
+    expiry: Expiry,
 }
 
 impl Outcomes {
-    pub fn new(state: State) -> Self {
-        Self { state }
+    pub fn new(state: State, expiry: Expiry) -> Self {
+        Self { state, expiry }
     }
 
     /// # Errors
@@ -84,12 +86,14 @@ impl Outcomes {
             read: read.iter().map(|(stream, version)| (stream.as_str().to_owned(), *version)).collect(),
         };
         let bytes = serde_json::to_vec(&row).map_err(Failure::internal)?;
-        self.state.commit(Batch::default().put(SPACE, &hex(&command.0), bytes)).await.map_err(unkept)
+        self.state.commit(Batch::default().put(SPACE, &hex(&command.0), bytes)).await.map_err(unkept)?;
+        self.expiry.count(now);
+        Ok(())
     }
 }
 
 /// A database that does not answer now may do so soon; whatever else fails is a fault.
-fn unkept(fault: StateError) -> Failure {
+pub(super) fn unkept(fault: StateError) -> Failure {
     match fault {
         StateError::Busy | StateError::Server(_) => Unavailable::Busy { retry_after_s: super::RETRY_AFTER_S }.into(),
         StateError::DiskFull => Unavailable::DiskFull.into(),
@@ -99,7 +103,7 @@ fn unkept(fault: StateError) -> Failure {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");

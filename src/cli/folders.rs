@@ -78,7 +78,7 @@ fn shortened(
     progress: &mut dyn FnMut(store::Progress),
 ) -> Result<String, store::BackupError> {
     // What was sent or answered after that event is not known: neither is taken up again.
-    let forget: Vec<&str> = delivery::SPACES.into_iter().chain([crate::bus::OUTCOMES]).collect();
+    let forget: Vec<&str> = delivery::SPACES.into_iter().chain(crate::bus::SPACES).collect();
     let cut = store::Cut { until, now: SystemClock.now().0, forget: &forget, event: &restored };
     store::restore_until(backup, data, &cut, progress)
 }

@@ -2,6 +2,7 @@
 
 use crate::cluster::{Cluster as Postgres, Database};
 use crate::server::Cluster;
+use crate::support::keyed::{Keyed, are_refused, are_the_same};
 use crate::support::program::Program;
 use crate::support::service::{invite, invited, organization, run};
 use crate::support::{Browser, Client, Letter, PASSWORD};
@@ -104,4 +105,21 @@ fn a_service_with_state_or_keys_of_its_own_does_not_join_those_that_share() {
     let told = refused(other.path(), &["--store", &places.stream.url(0), "--state", &beside]);
     assert!(told.contains("these are not the keys of the ledger on the server"), "{told}");
     first.deployment().get("/readyz").expect(200);
+}
+
+#[test]
+fn another_body_under_a_key_is_refused_by_the_other_service_too() {
+    let places = Places::new();
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let services = folders.each_ref().map(|folder| places.serve(folder.path()));
+    let keyed = Keyed::at(&services[0]);
+    let first = keyed.ask(&services[0], "k", "ada@guests.example");
+    assert_eq!(first.each_ref().map(|answer| answer.status), [201, 200, 200], "{first:?}");
+    let created = || places.stream.kept(STREAM).iter().filter(|event| event.kind == "Created").count();
+    let before = created();
+    for service in &services {
+        are_refused(&keyed.ask(service, "k", "bob@guests.example"));
+        are_the_same(&keyed.ask(service, "k", "ada@guests.example"), &first);
+    }
+    assert_eq!(created(), before, "nothing was done twice");
 }

@@ -15,6 +15,7 @@
 #[allow(dead_code, reason = "the store's own tests need all of it")]
 mod cluster;
 mod falls;
+mod keys;
 mod load;
 mod moving;
 mod nodes;

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod events;
 pub mod house;
+pub mod keyed;
 mod letter;
 pub mod post_office;
 pub mod program;
