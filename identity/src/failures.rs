@@ -2,16 +2,21 @@
 //! the next is not even tried.
 //!
 //! Promise: a limit of ten is ten tries, not ten and as many as fit in at the
-//! same moment: a try that is under way counts until it is settled, and those
-//! who might be one too many wait for it. Failures are durable before the
-//! answer, so a restart forgives nothing. Accounts are counted whether they
-//! exist or not, under names that tell neither address nor peer.
+//! same moment: tries are numbered as they come, and one is let in when its
+//! account's and its peer's failures, with all that came before it and are not
+//! settled, are fewer than the limit; until then it waits. Failures are durable
+//! before the answer, so a restart forgives nothing. Accounts are counted whether
+//! they exist or not, under names that tell neither address nor peer.
+//!
+//! Nobody holds anything that others wait for while the state is asked: who came
+//! before is noted first, so a failure that lands meanwhile counts twice rather
+//! than not at all, and its end is heard.
 
 use crate::error::state;
 use crate::limits::too_many;
 use crate::{LimitSettings, Rate, TooMany};
 use domain::{Failure, Timestamp};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::{Batch, State};
@@ -37,15 +42,23 @@ pub(crate) struct Failures {
 
 #[derive(Default)]
 struct UnderWay {
-    tries: Mutex<HashMap<String, u32>>,
+    tries: Mutex<Tries>,
     settled: Notify,
 }
 
-/// A try that was let in. Dropped without a word it counts as never tried.
+#[derive(Default)]
+struct Tries {
+    last: u64,
+    /// The numbers of those under way, by account and by peer.
+    of: HashMap<String, BTreeSet<u64>>,
+}
+
+/// A try, from when it came. Dropped without a word it counts as never tried.
 pub(crate) struct Try {
     failures: Failures,
     account: String,
     peer: String,
+    number: u64,
 }
 
 enum Door {
@@ -71,26 +84,38 @@ impl Failures {
         peer: String,
         now: impl Fn() -> Timestamp,
     ) -> Result<Result<Try, TooMany>, Failure> {
-        let (account, peer) = (format!("account:{account}"), format!("peer:{peer}"));
+        let this = self.enter(format!("account:{account}"), format!("peer:{peer}"));
         loop {
             let settled = self.under_way.settled.notified();
             tokio::pin!(settled);
             settled.as_mut().enable();
-            match self.knock(&account, &peer, now())? {
-                Door::Open => return Ok(Ok(Try { failures: self.clone(), account, peer })),
+            match self.knock(&this, now())? {
+                Door::Open => return Ok(Ok(this)),
                 Door::Shut(too_many) => return Ok(Err(too_many)),
                 Door::Wait => settled.await,
             }
         }
     }
 
-    fn knock(&self, account: &str, peer: &str, now: Timestamp) -> Result<Door, Failure> {
+    fn enter(&self, account: String, peer: String) -> Try {
         let mut tries = self.under_way.lock();
-        let doors = [self.door(&tries, account, self.per_account, now)?, self.door(&tries, peer, self.per_peer, now)?];
+        tries.last += 1;
+        let number = tries.last;
+        for who in [&account, &peer] {
+            tries.of.entry(who.clone()).or_default().insert(number);
+        }
+        Try { failures: self.clone(), account, peer, number }
+    }
+
+    fn knock(&self, this: &Try, now: Timestamp) -> Result<Door, Failure> {
+        let tries = self.under_way.lock();
+        let [by_account, by_peer] = [&this.account, &this.peer].map(|who| tries.before(who, this.number));
+        drop(tries);
         let mut wait = false;
         let mut shut: Option<TooMany> = None;
-        for door in doors {
-            match door {
+        for (who, rate, before) in [(&this.account, self.per_account, by_account), (&this.peer, self.per_peer, by_peer)]
+        {
+            match self.door(who, rate, before, now)? {
                 Door::Open => {}
                 Door::Wait => wait = true,
                 Door::Shut(other) => {
@@ -99,19 +124,14 @@ impl Failures {
                 }
             }
         }
-        if let Some(too_many) = shut {
-            return Ok(Door::Shut(too_many));
-        }
-        if wait {
-            return Ok(Door::Wait);
-        }
-        for who in [account, peer] {
-            *tries.entry(who.to_owned()).or_default() += 1;
-        }
-        Ok(Door::Open)
+        Ok(match shut {
+            Some(too_many) => Door::Shut(too_many),
+            None if wait => Door::Wait,
+            None => Door::Open,
+        })
     }
 
-    fn door(&self, tries: &HashMap<String, u32>, who: &str, rate: Rate, now: Timestamp) -> Result<Door, Failure> {
+    fn door(&self, who: &str, rate: Rate, before: usize, now: Timestamp) -> Result<Door, Failure> {
         let limit = usize::try_from(rate.count).unwrap_or(usize::MAX);
         let failed = self.times(who, rate, now)?;
         if failed.len() >= limit {
@@ -119,8 +139,7 @@ impl Failures {
             let free = oldest.0.div_euclid(MICROS_PER_MS) + rate.window_ms();
             return Ok(Door::Shut(too_many(free, now.0.div_euclid(MICROS_PER_MS))));
         }
-        let under_way = tries.get(who).map_or(0, |n| usize::try_from(*n).unwrap_or(usize::MAX));
-        Ok(if failed.len() + under_way < limit { Door::Open } else { Door::Wait })
+        Ok(if failed.len() + before < limit { Door::Open } else { Door::Wait })
     }
 
     /// When this one failed within the window, oldest first.
@@ -176,10 +195,10 @@ impl Drop for Try {
         let under_way = &self.failures.under_way;
         let mut tries = under_way.lock();
         for who in [&self.account, &self.peer] {
-            match tries.get_mut(who) {
-                Some(count) if *count > 1 => *count -= 1,
-                Some(_) | None => {
-                    tries.remove(who);
+            if let Some(numbers) = tries.of.get_mut(who) {
+                numbers.remove(&self.number);
+                if numbers.is_empty() {
+                    tries.of.remove(who);
                 }
             }
         }
@@ -189,9 +208,17 @@ impl Drop for Try {
 }
 
 impl UnderWay {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, u32>> {
-        // A count is changed in one step; a panic elsewhere leaves it right.
+    /// Held for a moment only, and never while the state is asked.
+    fn lock(&self) -> MutexGuard<'_, Tries> {
+        // A panic elsewhere leaves no number behind that is not somebody's.
         self.tries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tries {
+    /// How many are under way that came before this number.
+    fn before(&self, who: &str, number: u64) -> usize {
+        self.of.get(who).map_or(0, |numbers| numbers.range(..number).count())
     }
 }
 

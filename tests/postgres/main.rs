@@ -28,6 +28,7 @@ use serde_json::json;
 use std::path::Path;
 use support::program::Program;
 use support::service::{invite, invited, organization, run};
+use support::{Client, PASSWORD};
 
 #[test]
 fn a_service_with_its_log_in_postgresql_survives_the_servers_restart_and_its_own_end() {
@@ -170,6 +171,38 @@ fn a_server_that_has_state_or_keys_alone_is_missed_by_name() {
         database.cluster.start_again("");
         program.comes_to("it is ready again", || program.deployment().get("/readyz").status == 200);
     }
+}
+
+/// Whoever logs in has his failures counted by the database.
+#[test]
+fn a_log_in_that_waits_for_the_database_holds_nobody_else_up() {
+    const AT_ONCE: usize = 6;
+    let database = Cluster::shared().database();
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path(), &["--store", &database.url(), "--mail", "none"]);
+    let mut holder = database.fall_silent("BEGIN; LOCK TABLE state.entries IN ACCESS EXCLUSIVE MODE");
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                   AND wait_event_type = 'Lock' AND query LIKE '%state.entries%starts_with%'";
+    let held = "SELECT count(*) FROM pg_locks WHERE relation = 'state.entries'::regclass \
+                AND mode = 'AccessExclusiveLock' AND granted";
+    program.comes_to("the state answers nobody", || database.run(held) == "1");
+    std::thread::scope(|scope| {
+        let log_ins: Vec<_> = (0..AT_ONCE)
+            .map(|number| {
+                let visitor = Client::new(program.address, None);
+                let asked = json!({"email": format!("guest-{number}@guests.example"), "password": PASSWORD});
+                scope.spawn(move || visitor.post("/api/login", &asked).status)
+            })
+            .collect();
+        program
+            .comes_to("each waits for its own answer", || database.run(waiting).parse::<usize>().unwrap() >= AT_ONCE);
+        Client::new(program.address, None).get("/healthz").expect(200);
+        assert!(log_ins.iter().all(|log_in| !log_in.is_finished()), "nobody was answered before");
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        let told: Vec<u16> = log_ins.into_iter().map(|log_in| log_in.join().unwrap()).collect();
+        assert_eq!(told, [401; AT_ONCE]);
+    });
 }
 
 #[test]
