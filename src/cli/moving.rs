@@ -151,17 +151,24 @@ fn say_moved(moved: &store::Moved, took: Duration, to: &Site, streams: &mut Stre
         return streams.print(&format!("the ledger is at {} already", to.name));
     }
     streams.remark(&format!(
-        "copied {} events, {} bytes, in {:.1} s; nobody could serve the ledger for {:.1} s",
-        moved.copied,
-        moved.bytes,
+        "copied {}, {}, in {:.1} s; nobody could serve the ledger for {:.1} s",
+        counted(moved.copied, "event", "events"),
+        counted(moved.bytes, "byte", "bytes"),
         took.as_secs_f64(),
         moved.closed_for.as_secs_f64()
     ))?;
     streams.remark(&format!(
-        "compared at both places: {} events, each hash and row; the last numbers of {} tenants; {} entries of state; {} keys",
-        moved.events, moved.tenants, moved.entries, moved.keys
+        "compared at both places: {}, each hash and row; the last numbers of {}; {} of state; {}",
+        counted(moved.events, "event", "events"),
+        counted(moved.tenants, "tenant", "tenants"),
+        counted(moved.entries, "entry", "entries"),
+        counted(moved.keys, "key", "keys")
     ))?;
     streams.print(&format!("the ledger is at {}; serve it from there", to.name))
+}
+
+fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { more })
 }
 
 fn say_cancelled(told: Cancelled, (from, to): (&Site, &Site), streams: &mut Streams<'_>) -> Result<(), Trouble> {
@@ -177,7 +184,8 @@ fn say_cancelled(told: Cancelled, (from, to): (&Site, &Site), streams: &mut Stre
 fn refused(error: MoveError) -> Trouble {
     let advice = match &error {
         MoveError::InUse { left: Some(left), .. } => {
-            format!("; stop it and give the same command again: {left} more events are to be copied")
+            let left = counted(*left, "more event is", "more events are");
+            format!("; stop it and give the same command again: {left} to be copied")
         }
         MoveError::InUse { left: None, .. } => "; stop it and give the same command again".to_owned(),
         MoveError::Taken { .. } => "; it was left as it is: name an empty or new place".to_owned(),

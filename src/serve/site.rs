@@ -11,6 +11,9 @@ use store::{BackendOptions, Site, kept_secret};
 /// Under which the operators' token is kept beside keys that services share.
 pub(crate) const ADMIN_SECRET: &str = "admin token";
 
+/// Where no file can lie.
+const NOWHERE: &str = "/dev/null";
+
 /// Where log, state and keys lie, or shall lie. Nothing is opened or made.
 ///
 /// # Errors
@@ -20,7 +23,9 @@ pub fn site(settings: &Settings) -> Result<Site, StartError> {
     let needed = in_folder || settings.state_url().is_none() || settings.keys_url().is_none();
     let folder =
         absolute(&settings.data).map_err(|source| StartError::Folder { folder: settings.data.clone(), source })?;
-    let settings = &Settings { data: folder.clone(), ..settings.clone() };
+    // Where nothing lies in a folder none is meant: the one that the settings fall back on may be the other place.
+    let data = if needed { folder.clone() } else { PathBuf::from(NOWHERE) };
+    let settings = &Settings { data, ..settings.clone() };
     let mut log = log::place(settings)?;
     match &mut log {
         // Nobody else while it is closed or opened, also where several services share it otherwise.

@@ -7,19 +7,20 @@ use crate::support::program::Program;
 use crate::support::service::{invite, invited, organization, run};
 use crate::support::{Client, Letter, PASSWORD, User};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-fn moved(data: &Path, from: &str, to: &str, more: &[&str]) -> (Option<i32>, String) {
+pub fn moved(data: &Path, from: &str, to: &str, more: &[&str]) -> (Option<i32>, String) {
     run(&[&["move", "--from", from, "--to", to], more].concat(), data)
 }
 
-fn ended(mut program: Program) {
+pub fn ended(mut program: Program) {
     program.ask_to_end();
     assert_eq!(program.ended().code(), Some(0), "{}", program.words());
 }
 
-fn kinds(database: &crate::cluster::Database) -> String {
+pub fn kinds(database: &crate::cluster::Database) -> String {
     let sql = "SELECT string_agg(event_type, ' ' ORDER BY position) FROM ledger.events WHERE aggregate_type = 'ledger'";
     database.run(sql)
 }
@@ -128,6 +129,32 @@ fn knows(program: &Program, user: &User) {
     assert_eq!((ask(user.client.token()), ask(&stranger)), (200, 401));
 }
 
+/// Kills a move, begun beside the folder, while it says its how-manieth word: the word, or nothing if it came to
+/// its end before.
+fn killed_after(words: usize, from: &str, to: &str) -> Option<String> {
+    let mut moving = Command::new(env!("CARGO_BIN_EXE_invitation-ledger"))
+        .args(["move", "--from", "./data", "--to", to])
+        .current_dir(Path::new(from).parent().unwrap())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(moving.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let (mut heard, mut last) = (0, String::new());
+    while heard < words {
+        let Some(line) = said.next() else {
+            assert_eq!(moving.wait().unwrap().code(), Some(0), "{last}");
+            return None;
+        };
+        heard += usize::from(line.starts_with("moving the "));
+        last = line;
+    }
+    moving.kill().unwrap();
+    moving.wait().unwrap();
+    Some(last)
+}
+
 #[test]
 fn a_move_that_is_killed_anywhere_goes_on_and_one_that_is_given_up_leaves_all_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
@@ -141,28 +168,13 @@ fn a_move_that_is_killed_anywhere_goes_on_and_one_that_is_given_up_leaves_all_as
     ended(program);
     let from = data.to_str().unwrap();
     let database = Cluster::shared().database();
-    // Killed a little later each time, until it comes to its end before that.
-    let mut rounds = 0;
-    loop {
-        let mut moving = Command::new(env!("CARGO_BIN_EXE_invitation-ledger"))
-            .args(["move", "--from", from, "--to", &database.url()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // Dies while the server still works for it.
-        std::thread::sleep(std::time::Duration::from_millis(60 + 40 * rounds));
-        if let Some(status) = moving.try_wait().unwrap() {
-            assert_eq!(status.code(), Some(0), "{:?}", moving.wait_with_output());
-            break;
-        }
-        moving.kill().unwrap();
-        moving.wait().unwrap();
-        rounds += 1;
-        assert!(rounds < 400, "it never comes to its end");
+    // Killed at each word of it, one word later each time, until it comes to its end before that.
+    let mut heard = vec![];
+    while let Some(word) = killed_after(heard.len() + 1, from, &database.url()) {
+        heard.push(word);
     }
-    assert!(rounds > 0, "it was never killed");
+    let parts: Vec<&str> = heard.iter().map(|word| word.split(':').next().unwrap()).collect();
+    assert!(parts.starts_with(&["moving the log", "moving the state", "moving the keys"]), "{heard:?}");
     assert_eq!(kinds(&database), "Moved Opened");
     let two = tempfile::tempdir().unwrap();
     let program = Program::start(two.path(), &["--store", &database.url(), "--mail", "none"]);

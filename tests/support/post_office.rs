@@ -14,6 +14,8 @@ pub enum Mood {
     Refuses,
     /// Not now.
     Later,
+    /// Takes it, and never says so.
+    Silent,
 }
 
 pub struct PostOffice {
@@ -27,6 +29,7 @@ struct Desk {
     open: bool,
     /// Recipients of the mails that were taken.
     taken: Vec<String>,
+    message_ids: Vec<String>,
     /// How often it was asked to take one.
     asked: usize,
 }
@@ -35,7 +38,7 @@ impl PostOffice {
     pub fn open(mood: Mood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let desk = Arc::new(Mutex::new(Desk { mood, open: true, taken: vec![], asked: 0 }));
+        let desk = Arc::new(Mutex::new(Desk { mood, open: true, taken: vec![], message_ids: vec![], asked: 0 }));
         let own = desk.clone();
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -60,6 +63,11 @@ impl PostOffice {
 
     pub fn taken(&self) -> Vec<String> {
         self.desk.lock().unwrap().taken.clone()
+    }
+
+    /// Of the mails that were taken, in the same order.
+    pub fn message_ids(&self) -> Vec<String> {
+        self.desk.lock().unwrap().message_ids.clone()
     }
 
     pub fn asked(&self) -> usize {
@@ -93,15 +101,30 @@ fn converse(mut stream: TcpStream, desk: &Mutex<Desk>) -> std::io::Result<()> {
                 desk.asked += 1;
                 recipient = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
                 match desk.mood {
-                    Mood::Takes => "250 fine",
+                    Mood::Takes | Mood::Silent => "250 fine",
                     Mood::Refuses => "550 5.1.1 no such mailbox",
                     Mood::Later => "451 4.3.0 not now",
                 }
             }
             "DATA" => {
                 stream.write_all(b"354 go on\r\n")?;
-                while lines.next().transpose()?.is_some_and(|line| line != ".") {}
-                desk.lock().unwrap().taken.push(std::mem::take(&mut recipient));
+                let mut message_id = String::new();
+                while let Some(line) = lines.next().transpose()?.filter(|line| line != ".") {
+                    if let Some(id) = line.strip_prefix("Message-ID: ") {
+                        message_id = id.to_owned();
+                    }
+                }
+                let mood = {
+                    let mut desk = desk.lock().unwrap();
+                    desk.taken.push(std::mem::take(&mut recipient));
+                    desk.message_ids.push(message_id);
+                    desk.mood
+                };
+                if mood == Mood::Silent {
+                    // Until the other side has gone.
+                    while lines.next().transpose()?.is_some() {}
+                    return Ok(());
+                }
                 "250 taken"
             }
             "QUIT" => {

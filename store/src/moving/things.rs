@@ -15,13 +15,10 @@ use super::{
 };
 use crate::{
     Batch, OpenError, Progress, State, StateError, VaultError, VaultOptions,
-    state::Place,
+    state::{MOVING, Place},
     vault::{Keys, Standing},
 };
 
-/// Where the state says that it is a copy which may be written over, and of which ledger.
-const SPACE: &str = "move";
-const LEDGER: &str = "ledger";
 /// How often both places are read until they are the same.
 const PASSES: usize = 4;
 
@@ -46,7 +43,7 @@ pub(super) fn open_state(site: &Site) -> Result<State, MoveError> {
 
 /// Refuses a state that may be another ledger's, or one that is in use.
 pub(super) fn accept_state(state: &State, site: &Site, ledger: Uuid) -> Result<(), MoveError> {
-    let mark = state.get(SPACE, LEDGER).map_err(at(site))?;
+    let mark = state.get(MOVING.0, MOVING.1).map_err(at(site))?;
     let is_empty = state.page(None, 1).map_err(at(site))?.is_empty();
     if is_empty || mark.as_deref() == Some(ledger.as_bytes().as_slice()) {
         return Ok(());
@@ -54,20 +51,20 @@ pub(super) fn accept_state(state: &State, site: &Site, ledger: Uuid) -> Result<(
     Err(MoveError::Taken { place: site.name.clone(), what: "holds sessions and outbox of its own" })
 }
 
-/// From here on it may be written over by a move of this ledger.
+/// From here on it may be written over by a move of this ledger, and whoever sent from it sends nothing more.
 pub(super) fn mark_state(state: &State, site: &Site, ledger: Uuid) -> Result<(), MoveError> {
-    commit(state, site, Batch::new().put(SPACE, LEDGER, ledger.as_bytes().to_vec()))
+    commit(state, site, Batch::new().put(MOVING.0, MOVING.1, ledger.as_bytes().to_vec()))
 }
 
 pub(super) fn unmark_state(state: &State, site: &Site) -> Result<(), MoveError> {
-    commit(state, site, Batch::new().delete(SPACE, LEDGER))
+    commit(state, site, Batch::new().delete(MOVING.0, MOVING.1))
 }
 
 pub(super) fn carry_state(from: (&Site, &State), to: (&Site, &State), hear: Hear<'_>) -> Result<u64, MoveError> {
     let page = |(site, state): (&Site, &State), after: Option<&Place>, limit| {
         let mut page = state.page(after, limit).map_err(at(site))?;
         // Each place's own.
-        if let Some((_, value)) = page.iter_mut().find(|((space, _), _)| space == SPACE) {
+        if let Some((_, value)) = page.iter_mut().find(|((space, _), _)| space == MOVING.0) {
             value.clear();
         }
         Ok(page)

@@ -5,6 +5,9 @@
 //! once nothing was heard for [`SILENT_FOR`], by the clock of the one who listens.
 //! Who has it relies on it for [`RELIED_ON_FOR`] after the last beat that was sent,
 //! which is less: a node that was stopped and wakes finds that it may not go on.
+//!
+//! In a state that is being moved, or was left by a move, nobody has a lease: whoever
+//! slept through that sends nothing more, even if it cannot hear of it from the log.
 
 use std::{
     sync::{Arc, Mutex},
@@ -15,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Batch, State, StateError};
+use super::{Batch, MOVING, State, StateError};
 use crate::locks::lock;
 
 /// Key: the lease's name, value: [`Holder`]; and `{name}/beat`, a number.
@@ -120,6 +123,7 @@ impl Lease {
         let value = serde_json::to_vec(&holder).unwrap_or_default();
         let begun = Instant::now();
         let taking = Batch::new().expect(SPACE, self.name, stands).put(SPACE, self.name, value.clone());
+        let taking = taking.expect(MOVING.0, MOVING.1, None);
         match self.state.commit(taking.put(SPACE, &beat_of(self.name), b"0".to_vec())).await {
             Ok(()) => {}
             Err(StateError::Changed { .. }) => return Ok(None),
@@ -154,7 +158,11 @@ async fn beat(of: std::sync::Weak<Held>) {
         match held.state.commit(held.fence(beat)).await {
             Ok(()) => *lock(&held.relied_on_until) = begun + RELIED_ON_FOR,
             Err(StateError::Changed { .. }) => {
-                tracing::warn!(lease = held.name, epoch = held.epoch, "a lease was taken by another node");
+                tracing::warn!(
+                    lease = held.name,
+                    epoch = held.epoch,
+                    "a lease was taken by another node, or the ledger is being moved"
+                );
                 held.over.send_replace(true);
                 return;
             }
@@ -171,7 +179,7 @@ fn beat_of(name: &str) -> String {
 
 impl Held {
     fn fence(&self, batch: Batch) -> Batch {
-        batch.expect(SPACE, self.name, Some(self.value.clone()))
+        batch.expect(SPACE, self.name, Some(self.value.clone())).expect(MOVING.0, MOVING.1, None)
     }
 }
 
@@ -194,7 +202,7 @@ impl Tenure {
         self.held.as_ref().is_none_or(|held| !*held.over.borrow() && Instant::now() < *lock(&held.relied_on_until))
     }
 
-    /// Returns when another node has the lease.
+    /// Returns when another node has the lease, or the state is being moved.
     pub async fn over(&self) {
         match &self.held {
             Some(held) => {

@@ -72,6 +72,10 @@ impl From<OpenError> for StateError {
     }
 }
 
+/// Where the state says that it is being moved, or was left by a move, and of which ledger it is: a move of that
+/// ledger may write it over, and nobody has a lease there.
+pub(crate) const MOVING: (&str, &str) = ("move", "ledger");
+
 /// A place in the state.
 pub(crate) type Place = (String, String);
 

@@ -89,6 +89,23 @@ async fn of_many_who_want_it_at_once_one_gets_it() {
     }
 }
 
+/// Whoever slept through the move may still be able to reach the state, and nothing else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_state_that_is_moved_nobody_has_a_lease() {
+    let database = Cluster::shared().database();
+    let (one, other) = (node(&database), node(&database));
+    let first = wish(&one).take().await;
+    other.commit(Batch::new().put("move", "ledger", vec![1; 16])).await.unwrap();
+    let late = one.commit(first.fence(write("late"))).await;
+    assert!(matches!(late, Err(StateError::Changed { .. })), "{late:?}");
+    first.over().await;
+    // Nobody has had this one.
+    let free = Lease::new(other.clone(), "sweeper");
+    assert!(tokio::time::timeout(Duration::from_secs(2), free.take()).await.is_err());
+    other.commit(Batch::new().delete("move", "ledger")).await.unwrap();
+    assert!(free.take().await.stands(), "the move was given up");
+}
+
 #[tokio::test]
 async fn a_state_of_ones_own_needs_no_waiting_and_no_fence() {
     let state = State::open(StateOptions::Memory).unwrap();

@@ -2,7 +2,7 @@
 
 use store::{Cancelled, MoveError};
 
-use super::{Lies, Spot, cancel, die_before, each_kind, fill, move_over, words};
+use super::{Filled, Lies, Spot, cancel, die_before, each_kind, move_over, words};
 
 /// Tells a story of every kind of move. Most of its time is waiting, so they are told at once.
 fn at_once(story: fn(Lies, Lies)) {
@@ -20,10 +20,9 @@ fn a_move_that_dies_before_any_of_its_steps_goes_on_where_it_was() {
 
 fn dies_and_goes_on(from: Lies, to: Lies) {
     let (mut step, mut copied) = (0, 0);
-    let filled = Spot::new(from);
-    let told = fill(&filled, 3);
+    let filled = Filled::new(from, 3);
     loop {
-        let (old, new) = (filled.again(from), Spot::new(to));
+        let ((old, told), new) = (filled.again(), Spot::new(to));
         let whole = die_before(step, &old, &new);
         if whole.is_none() {
             // And once more on the way, one step later.
@@ -54,10 +53,9 @@ fn a_move_that_died_before_any_of_its_steps_can_be_given_up_until_it_is_open() {
 
 fn dies_and_is_given_up(from: Lies, to: Lies) {
     let mut step = 0;
-    let filled = Spot::new(from);
-    let told = fill(&filled, 3);
+    let filled = Filled::new(from, 3);
     loop {
-        let (old, new) = (filled.again(from), Spot::new(to));
+        let ((old, told), new) = (filled.again(), Spot::new(to));
         let died = die_before(step, &old, &new).is_none();
         let given_up = cancel(&old, &new);
         old.wait_until_left();
@@ -107,10 +105,9 @@ fn of_a_move_and_its_end_that_meet_at_any_step_one_wins_at_the_new_place() {
     {
         let (from, to) = (super::Lies::Postgres, super::Lies::Postgres);
         let mut step = 0;
-        let filled = Spot::new(from);
-        let told = fill(&filled, 3);
+        let filled = Filled::new(from, 3);
         loop {
-            let (old, new) = (filled.again(from), Spot::new(to));
+            let ((old, told), new) = (filled.again(), Spot::new(to));
             let (mut steps, mut given_up) = (0, None);
             let moved = super::with(
                 &old,
