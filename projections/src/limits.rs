@@ -51,3 +51,19 @@ pub(crate) const BUSY_WAIT: Duration = Duration::from_secs(5);
 pub(crate) const NODES_KEPT: usize = 2_048;
 /// Scope numbers the writer keeps between transactions.
 pub(crate) const SCOPES_KEPT: usize = 16_384;
+
+/// Rows of one statement on their way into the copy.
+#[cfg(feature = "postgres")]
+pub(crate) const COPY_PAGE: usize = 1_000;
+/// A copy further behind than this, in events, is made anew: which rows they touched is kept in memory meanwhile.
+#[cfg(feature = "postgres")]
+pub(crate) const COPY_FOLLOWS: u64 = 50_000;
+/// How long the views may move on before the copy follows.
+#[cfg(feature = "postgres")]
+pub(crate) const COPY_LINGER: Duration = Duration::from_millis(100);
+/// How often the copy is looked at while nothing moves.
+#[cfg(feature = "postgres")]
+pub(crate) const COPY_LOOK: Duration = Duration::from_secs(5);
+/// After a fault of the copy's server.
+#[cfg(feature = "postgres")]
+pub(crate) const COPY_PAUSE: Duration = Duration::from_secs(1);

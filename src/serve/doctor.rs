@@ -1,7 +1,7 @@
 //! What a running ledger knows about its own health, and what to do about it.
 
 use super::bootstrap::ADMIN_TOKEN;
-use super::figures::{lag, no_answer, servers};
+use super::figures::{lag, no_answer, servers, standing_still};
 use super::house::Rooms;
 use delivery::OutboxFigures;
 use openapi::operator::{DoctorFinding, Health};
@@ -26,6 +26,7 @@ pub(super) async fn examine(rooms: &Rooms) -> Vec<DoctorFinding> {
         clock(rooms),
         disk(rooms),
     ];
+    findings.extend(copy(rooms));
     findings.extend(permissions(&rooms.data));
     let silent: Vec<&str> = servers(rooms).into_iter().filter(|(_, answers)| !answers).map(|(what, _)| what).collect();
     for what in &silent {
@@ -77,6 +78,28 @@ fn views(rooms: &Rooms) -> DoctorFinding {
         format!("views are {lag} events behind the head"),
         "wait, and look at the disk's load if it does not shrink",
     )
+}
+
+/// The views' copy, if there is one. Nothing of the service waits for it.
+fn copy(rooms: &Rooms) -> Option<DoctorFinding> {
+    let copy = rooms.published.figures()?;
+    let place = copy.server.map_or(String::new(), |server| format!(" in {server}"));
+    Some(match (copy.fault, copy.position) {
+        (Some(fault), _) => {
+            let advice = "look at that database; the service tries again by itself, and answers as ever";
+            finding("copy", Health::Warning, standing_still(&fault), advice)
+        }
+        (None, Some(position)) => {
+            let lag = rooms.ledger.head().saturating_sub(position);
+            let health = if lag > LAG_WARNING { Health::Warning } else { Health::Fine };
+            let found = format!("the views' copy{place} is {lag} events behind the head");
+            finding("copy", health, found, "wait, and look at that database's load if it does not shrink")
+        }
+        (None, None) => {
+            let found = format!("the views' copy{place} is written by the service that serves, one of several");
+            finding("copy", Health::Fine, found, "")
+        }
+    })
 }
 
 fn mails(figures: &OutboxFigures) -> DoctorFinding {

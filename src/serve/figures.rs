@@ -35,7 +35,7 @@ fn alive() -> Response {
 fn ready(rooms: Data<&Arc<Rooms>>) -> Response {
     let reasons = not_ready(&rooms);
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = serde_json::json!({"ready": reasons.is_empty(), "reasons": reasons});
+    let body = serde_json::json!({"ready": reasons.is_empty(), "reasons": reasons, "remarks": remarks(&rooms)});
     answer(status, "application/json", body.to_string())
 }
 
@@ -58,6 +58,16 @@ pub(super) fn not_ready(rooms: &Rooms) -> Vec<String> {
         reasons.push(format!("the views are {lag} events behind"));
     }
     reasons
+}
+
+/// What somebody should know although requests are answered as ever.
+fn remarks(rooms: &Rooms) -> Vec<String> {
+    let fault = rooms.published.figures().and_then(|copy| copy.fault);
+    fault.map(|fault| standing_still(&fault)).into_iter().collect()
+}
+
+pub(super) fn standing_still(fault: &str) -> String {
+    format!("the views' copy stands still: {fault}")
 }
 
 /// What lies with a database server, and whether that answers.
@@ -131,6 +141,7 @@ fn figures(rooms: &Rooms) -> Vec<Figure> {
             value: u64::from(answers),
         });
     }
+    figures.extend(copy_figures(rooms, ledger.head));
     for (view, position) in rooms.views.progress() {
         let labels = format!("{{view=\"{view}\"}}");
         let value = ledger.head.saturating_sub(position);
@@ -141,6 +152,25 @@ fn figures(rooms: &Rooms) -> Vec<Figure> {
             labels,
             value,
         });
+    }
+    figures
+}
+
+/// Of the views' copy, if there is one; how far it is, the service that writes it knows.
+fn copy_figures(rooms: &Rooms, head: u64) -> Vec<Figure> {
+    let Some(copy) = rooms.published.figures() else { return vec![] };
+    let gauge =
+        |name, text, labels: &str, value| Figure { name, kind: "gauge", text, labels: labels.to_owned(), value };
+    let mut figures = vec![gauge(
+        "invitation_ledger_server_answers",
+        "1 if the database server that has it answered last",
+        "{of=\"views\"}",
+        u64::from(copy.fault.is_none()),
+    )];
+    if let Some(position) = copy.position {
+        figures.push(gauge("invitation_ledger_copy_position", "how far the views' copy is", "", position));
+        let lag = head.saturating_sub(position);
+        figures.push(gauge("invitation_ledger_copy_lag_events", "events the views' copy has not", "", lag));
     }
     figures
 }

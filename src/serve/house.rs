@@ -2,6 +2,7 @@
 
 use super::metrics::Metrics;
 use super::powers::HousePowers;
+use super::published::Published;
 use super::{beside, bootstrap, figures, log, others, pages, recent};
 use crate::bus::{Bus, BusParts};
 use crate::settings::Settings;
@@ -79,6 +80,7 @@ pub(crate) struct Rooms {
     pub vault: Vault,
     pub state: State,
     pub views: Views,
+    pub published: Published,
     pub bus: CommandBus,
     pub identity: Identity,
     pub delivery: Delivery,
@@ -92,6 +94,7 @@ impl House {
     /// # Errors
     /// [`StartError`].
     pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, address: &str) -> Result<Self, StartError> {
+        Published::check_built(settings)?;
         let folder = settings.data.clone();
         let lock = bootstrap::folder(&folder, address)?;
         store::rewrite_wal(&folder).map_err(|source| StartError::Folder { folder: folder.clone(), source })?;
@@ -116,6 +119,7 @@ impl House {
         let views = Views::open(ViewsOptions { path: Some(folder.join("views.db")) }, ledger.clone())
             .map_err(StartError::room("views.db"))?;
         views.start().map_err(StartError::room("views.db"))?;
+        let published = Published::open(settings, &views)?;
         // Before the first event: an outbox that was never there must be told from one that was lost.
         let delivery = open_delivery(settings, (&ledger, &state), &bus, (secrets, clock.clone()))?;
         delivery.note_beginning().await.map_err(StartError::room("delivery"))?;
@@ -123,7 +127,7 @@ impl House {
         recent::restore(&ledger, &identity, clock.now()).map_err(StartError::room("the log"))?;
         let shared = ledger.is_shared();
         let others = shared.then(|| tokio::spawn(others::run(ledger.clone(), runner, identity.clone())));
-        let rooms = Rooms { data: folder, ledger, vault, state, views, bus, identity, delivery, clock };
+        let rooms = Rooms { data: folder, ledger, vault, state, views, published, bus, identity, delivery, clock };
         let metrics = Metrics::new().map_err(StartError::room("metrics"))?;
         let service = service(settings, &rooms, &metrics);
         Ok(Self { lock, rooms, others, metrics, service, delivering: false, new_admin_token })
@@ -158,6 +162,17 @@ impl House {
     #[must_use]
     pub fn delivery(&self) -> Delivery {
         self.rooms.delivery.clone()
+    }
+
+    /// The views' copy for those who analyse.
+    pub(super) fn published(&self) -> Published {
+        self.rooms.published.clone()
+    }
+
+    /// Who has it writes that copy.
+    #[must_use]
+    pub(super) fn publishing(&self) -> Lease {
+        Lease::new(self.rooms.state.clone(), "views")
     }
 
     /// Who has it does for all services what none is asked for.

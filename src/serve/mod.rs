@@ -17,6 +17,7 @@ mod metrics;
 mod others;
 mod pages;
 mod powers;
+mod published;
 mod recent;
 pub mod site;
 mod sweeper;
@@ -51,11 +52,17 @@ impl Running {
         let address =
             listener.local_addr().map_err(|source| StartError::Listen { address: settings.listen, source })?;
         let mut house = House::open(settings, clock, &format!("http://{address}")).await?;
+        let published = house.published();
+        if let Err(unfit) = published.check().await {
+            house.close().await;
+            return Err(unfit);
+        }
         house.deliver();
         let seats = http::Seats { all: settings.limits.connections, per_peer: settings.limits.connections_per_peer };
         let (stop, stopped) = watch::channel(false);
         let loops = vec![
             tokio::spawn(http::run(listener, house.endpoint(), seats, stopped.clone())),
+            tokio::spawn(published.run(house.publishing(), stopped.clone())),
             tokio::spawn(sweeper::run(house.sweeping(), house.bus(), house.views(), house.identity(), stopped)),
         ];
         Ok(Self { house, address, stop, loops })
@@ -110,6 +117,9 @@ fn greet(settings: &Settings, running: &Running) {
     println!("invitation-ledger {} serves {} from {data}", env!("CARGO_PKG_VERSION"), settings.public_url);
     if let Some(server) = running.house.ledger().server() {
         println!("  log               {server}");
+    }
+    if let Some(server) = running.house.published().figures().and_then(|copy| copy.server) {
+        println!("  views' copy       {server}");
     }
     println!("  start page        {}/", settings.public_url);
     println!("  API documents     {}/docs", settings.public_url);

@@ -37,6 +37,7 @@ pub(super) struct Values {
     pub store: Secret,
     pub state: Secret,
     pub keys: Secret,
+    pub views: Secret,
     pub listen: SocketAddr,
     pub public_url: Option<String>,
     pub mail: Secret,
@@ -58,6 +59,7 @@ impl Default for Values {
             store: Secret::new(STORE_IN_DATA),
             state: Secret::new(WITH_THE_STORE),
             keys: Secret::new(WITH_THE_STORE),
+            views: Secret::new(STORE_IN_DATA),
             listen: DEFAULT_LISTEN,
             public_url: None,
             mail: Secret::new("file"),
@@ -95,6 +97,7 @@ impl Values {
             store: self.store,
             state: self.state,
             keys: self.keys,
+            views: self.views,
             listen: self.listen,
             public_url,
             mail: self.mail,
@@ -153,6 +156,12 @@ pub const KEYS: &[Key] = &[
         help: "where the keys of people lie: store (with the log; in the folder if that is esdb) | data | postgres://…",
         set: |v, raw| beside(&raw.text()?).map(|place| v.keys = place),
         show: |s| s.keys.masked(),
+    },
+    Key {
+        name: "views",
+        help: "where the views are copied to for those who analyse: data (nowhere) | postgres://…",
+        set: |v, raw| copied(&raw.text()?).map(|place| v.views = place),
+        show: |s| s.views.masked(),
     },
     Key {
         name: "listen",
@@ -303,6 +312,11 @@ fn beside(text: &str) -> Result<Secret, String> {
     }
     let kept = store(text).ok().filter(|place| !is_eventstoredb(place));
     kept.ok_or_else(|| "must be store, data or postgres://user:password@host:port/database".to_owned())
+}
+
+fn copied(text: &str) -> Result<Secret, String> {
+    let kept = store(text).ok().filter(|place| !is_eventstoredb(place));
+    kept.ok_or_else(|| "must be data or postgres://user:password@host:port/database".to_owned())
 }
 
 fn store(text: &str) -> Result<Secret, String> {

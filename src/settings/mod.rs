@@ -73,6 +73,9 @@ pub struct Settings {
     pub state: Secret,
     /// Where the keys of people lie: the same.
     pub keys: Secret,
+    /// Where the views are copied to for those who analyse: `data`, nowhere, or `postgres://…`;
+    /// may hold a password. The service's own lie in the folder.
+    pub views: Secret,
     pub listen: SocketAddr,
     /// Where the service is reached from outside: scheme, host and port, no slash at the end.
     pub public_url: String,
@@ -230,6 +233,12 @@ impl Settings {
     #[must_use]
     pub fn keys_url(&self) -> Option<&str> {
         self.url_of(&self.keys)
+    }
+
+    /// The database that the views are copied to; none if they are not.
+    #[must_use]
+    pub fn views_url(&self) -> Option<&str> {
+        (self.views.reveal() != STORE_IN_DATA).then(|| self.views.reveal())
     }
 
     /// Whether the log lies in EventStoreDB.

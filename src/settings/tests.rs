@@ -73,8 +73,12 @@ fn a_file_that_is_no_toml_is_one_fault() {
 
 #[test]
 fn a_servers_password_is_in_no_message() {
-    for (name, scheme, wrong) in [("mail", "smtp", "snail"), ("store", "postgres", "mysql"), ("store", "esdb", "http")]
-    {
+    for (name, scheme, wrong) in [
+        ("mail", "smtp", "snail"),
+        ("store", "postgres", "mysql"),
+        ("store", "esdb", "http"),
+        ("views", "postgres", "esdb"),
+    ] {
         let address = |scheme: &str| format!("{scheme}://me:hush-hush@server.example:587");
         let given = |address: &str| Sources { flags: vec![flag(name, address)], ..Sources::default() };
         let good = Settings::resolve(&given(&address(scheme))).unwrap();

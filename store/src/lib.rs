@@ -20,6 +20,8 @@ mod own;
 mod recorded;
 #[cfg(feature = "postgres")]
 mod server;
+#[cfg(feature = "postgres")]
+mod sink;
 mod sqlite;
 mod state;
 mod stream;
@@ -36,6 +38,10 @@ pub use log::DatabaseUrl;
 pub use moving::{Cancelled, Move, MoveError, Moved, Site, Word, kept_secret};
 pub use own::{NO_TENANT, check_open_at as check_open};
 pub use recorded::{Entry, Mark, Metadata, Recorded};
+#[cfg(feature = "postgres")]
+pub use server::schema::Schema;
+#[cfg(feature = "postgres")]
+pub use sink::{Change, Column, Sink, SinkError, Written};
 pub use state::{Batch, Lease, State, StateError, StateOptions, Tenure};
 pub use stream::StreamId;
 pub use unit::{

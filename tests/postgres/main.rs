@@ -11,6 +11,7 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod analysts;
 mod asleep;
 #[path = "../../store/tests/conformance/postgres/cluster.rs"]
 #[allow(dead_code, reason = "the store's own tests need all of it")]

@@ -15,7 +15,7 @@ const APPLICATION_ID: i32 = 0x494c_7677;
 /// Raise it when folding writes other rows into the same schema.
 const FOLDING: u32 = 1;
 /// Changes with every change of the schema's text, so that nobody has to think of it.
-const SCHEMA_VERSION: i32 = fingerprint(SCHEMA.as_bytes(), FOLDING);
+pub(crate) const SCHEMA_VERSION: i32 = fingerprint(SCHEMA.as_bytes(), FOLDING);
 
 /// FNV-1a, kept positive.
 const fn fingerprint(text: &[u8], folding: u32) -> i32 {

@@ -204,6 +204,19 @@ impl Folder {
         Ok(())
     }
 
+    /// Notes that the copy in a database server is to be made of these rows, all of them.
+    pub(crate) fn to_be_copied(&self) -> Result<(), ViewsError> {
+        lock(&self.connection).execute("UPDATE copy SET anew = random() | 1", [])?;
+        Ok(())
+    }
+
+    /// It was, if that was asked for by this number.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn was_copied(&self, asked: i64) -> Result<(), ViewsError> {
+        lock(&self.connection).execute("UPDATE copy SET anew = 0 WHERE anew = ?1", [asked])?;
+        Ok(())
+    }
+
     /// Moves the whole write-ahead log into the file.
     pub(super) fn carry_over(&self) -> Result<(), ViewsError> {
         lock(&self.connection).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
@@ -254,6 +267,12 @@ fn load(connection: &Connection, view: View) -> Result<Option<Mark>, ViewsError>
     let Some((ledger, position, leaf)) = found else { return Ok(None) };
     let position = u64::try_from(position).map_err(|_| ViewsError::Row("a progress"))?;
     Ok(Some(Mark { ledger_id: uuid::Uuid::from_bytes(ledger), position, leaf }))
+}
+
+/// How far each view is.
+#[cfg(feature = "postgres")]
+pub(super) fn marks(connection: &Connection) -> Result<Vec<Mark>, ViewsError> {
+    View::ALL.into_iter().map(|view| load(connection, view)?.ok_or(ViewsError::Row("a progress"))).collect()
 }
 
 /// Whether the mark is a place of this log, and not of one that was cut or is another.

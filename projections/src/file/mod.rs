@@ -5,9 +5,15 @@
 //! so whatever does not open as ours, in this schema and of this log, is
 //! deleted and folded again; nothing of it is repaired.
 
+#[cfg(feature = "postgres")]
+mod apart;
 mod connect;
 mod folder;
 
+#[cfg(feature = "postgres")]
+pub(crate) use apart::Moment;
+#[cfg(feature = "postgres")]
+pub(crate) use connect::SCHEMA_VERSION as SHAPE;
 pub(crate) use folder::{Folder, Standing};
 
 use crate::ViewsError;

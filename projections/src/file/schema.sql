@@ -9,6 +9,13 @@ CREATE TABLE progress (
     leaf BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Whether the copy in a database server is to be made anew, since these rows were:
+-- 0 if it is not, else a number that no other file has.
+CREATE TABLE copy (
+    anew INTEGER NOT NULL
+) STRICT;
+INSERT INTO copy VALUES (0);
+
 -- Numbers of lists; see scopes.rs.
 CREATE TABLE scope (
     number INTEGER PRIMARY KEY,

@@ -4,6 +4,8 @@
 //! writing, so it waits for queries that have begun, and those that come
 //! meanwhile see the rebuilt file.
 
+#[cfg(feature = "postgres")]
+mod apart;
 mod follow;
 mod rebuild;
 #[cfg(test)]
@@ -54,7 +56,7 @@ struct Inner {
 
 /// How far each view has come, as waiters see it.
 #[derive(Clone, Debug, Default)]
-struct Reached {
+pub(crate) struct Reached {
     standings: Vec<Standing>,
     /// The file is broken, and another one is being folded.
     damaged: bool,

@@ -55,10 +55,12 @@ impl Inner {
         let live = read(&self.file);
         let live = live.as_ref().ok_or(ViewsError::Closed)?;
         let beside = live.place().beside();
-        match view {
-            Some(view) => live.copy_without(view, beside, &self.ledger),
-            None => File::create(beside, &self.ledger),
-        }
+        let rebuilt = match view {
+            Some(view) => live.copy_without(view, beside, &self.ledger)?,
+            None => File::create(beside, &self.ledger)?,
+        };
+        rebuilt.folder().to_be_copied()?;
+        Ok(rebuilt)
     }
 
     /// Folds until the head is close.

@@ -11,8 +11,8 @@ Examples:
 
 Each setting can also stand in the environment (INVITATION_LEDGER_LISTEN, …) or in the file
 named by --config (listen = \"127.0.0.1:8080\"). A password does not belong on a command line,
-which every user of the machine can read: put `mail`, `store`, `state` and `keys` into the file or the environment,
-where the other commands find them too.")]
+which every user of the machine can read: put `mail`, `store`, `state`, `keys`
+and `views` into the file or the environment, where the other commands find them too.")]
 pub struct ServeArgs {
     /// Address and port to listen at [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -26,6 +26,9 @@ pub struct ServeArgs {
     /// Where the keys of people lie: store (with the log; in the folder if that is esdb) | data | postgres://… [default: store]
     #[arg(long, value_name = "WHERE")]
     pub keys: Option<String>,
+    /// Where the views are copied to for those who analyse: data (nowhere) | postgres://… [default: data]
+    #[arg(long, value_name = "WHERE")]
+    pub views: Option<String>,
     /// Where people reach the service; links in mails begin with it [default: the listen address]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
@@ -55,6 +58,7 @@ impl ServeArgs {
             ("store", "--store", &self.store),
             ("state", "--state", &self.state),
             ("keys", "--keys", &self.keys),
+            ("views", "--views", &self.views),
             ("public_url", "--public-url", &self.public_url),
             ("mail", "--mail", &self.mail),
             ("mail_from", "--mail-from", &self.mail_from),

@@ -76,7 +76,7 @@ pub(crate) fn is_full(fault: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 /// The server's own code for what went wrong.
-fn sqlstate(fault: &(dyn std::error::Error + 'static)) -> Option<String> {
+pub(crate) fn sqlstate(fault: &(dyn std::error::Error + 'static)) -> Option<String> {
     let fault: &sqlx::Error = fault.downcast_ref()?;
     fault.as_database_error()?.code().map(std::borrow::Cow::into_owned)
 }

@@ -11,8 +11,8 @@ const OLDEST_SERVER: i32 = 140_000;
 /// after it are other locks of ours.
 pub(crate) const ADVISORY: i64 = 0x494c_6772;
 
-/// One of the schemas.
-pub(crate) struct Schema {
+/// One of the schemas. It has a table `meta` of names and values, with the row `program`.
+pub struct Schema {
     pub name: &'static str,
     /// What makes version n + 1 out of version n.
     pub steps: &'static [&'static str],
