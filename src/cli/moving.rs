@@ -198,7 +198,7 @@ fn refused(error: MoveError) -> Trouble {
         }
         MoveError::Opened(_) => "; too late to give the move up: to have the ledger back, move it back".to_owned(),
         MoveError::NotUnderWay { .. } => "; name both places as they were named".to_owned(),
-        MoveError::NoLedger(_) | MoveError::NoKeys(_) | MoveError::Unseen(_) => String::new(),
+        MoveError::NoLedger(_) | MoveError::NoKeys(_) => String::new(),
         MoveError::Unstable { .. } => "; find out who writes there, and give the same command again".to_owned(),
         MoveError::Stopped
         | MoveError::Unwritten { .. }

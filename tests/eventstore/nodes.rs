@@ -123,3 +123,38 @@ fn another_body_under_a_key_is_refused_by_the_other_service_too() {
     }
     assert_eq!(created(), before, "nothing was done twice");
 }
+
+/// The stream does not know who appends to it; the state that they share does.
+#[test]
+fn services_that_share_are_in_the_way_of_a_move_and_once_they_have_ended_it_takes_all_along() {
+    let places = Places::new();
+    let (folders, home) = ([tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()], tempfile::tempdir().unwrap());
+    let (from, beside) = (places.stream.url(0), places.database.url());
+    let to = home.path().join("data");
+    let moved = || {
+        let servers = ["--from", &from, "--from-state", &beside, "--from-keys", &beside];
+        run(&[&["move", "--to", to.to_str().unwrap()], &servers[..]].concat(), &to)
+    };
+    let services = folders.each_ref().map(|folder| places.serve(folder.path()));
+    let acme = organization(&services[0]);
+    invite(&services[1], &acme, "ada@guests.example").expect(201);
+    let (code, words) = moved();
+    assert_eq!((code, words.matches("session ").count()), (Some(1), 2), "each of them is named: {words}");
+    invite(&services[0], &acme, "bob@guests.example").expect(201);
+    services[0].comes_to("each mail goes out", || places.sent() == 2);
+    let before = invited(&services[1]);
+    for mut service in services {
+        service.ask_to_end();
+        assert_eq!(service.ended().code(), Some(0), "{}", service.words());
+    }
+    let (code, words) = moved();
+    assert_eq!(code, Some(0), "{words}");
+    let told = refused(folders[0].path(), &["--store", &from, "--state", &beside, "--keys", &beside]);
+    assert!(told.contains(&format!("the ledger has moved to {}", to.display())), "{told}");
+    let program = Program::start(home.path(), &[]);
+    assert_eq!(invited(&program), before);
+    invite(&program, &acme, "cid@guests.example").expect(201);
+    let outbox = || Letter::read_all(&program.data.join("outbox"));
+    program.comes_to("the newest mail goes out", || !outbox().is_empty());
+    assert_eq!(outbox().len(), 1, "nothing goes out twice");
+}

@@ -88,7 +88,7 @@ impl Move<'_> {
             return Ok(Cancelled::NeverClosed);
         }
         self.step("log", end.place.0, end.place.0)?;
-        things::unmark_state(&things::open_state(from)?, from)?;
+        things::unmark_state(&things::open_state(from, None)?, from)?;
         let event = (self.event)(&Word::Reopened { arrival });
         if copy::append_word(&source, from, end, event, (self.now)())? {
             return Ok(Cancelled::Reopened);

@@ -15,9 +15,6 @@ pub enum MoveError {
     /// Left as it is.
     #[error("{place} {what}")]
     Taken { place: String, what: &'static str },
-    /// Who serves it would not be noticed.
-    #[error("{0} is shared by services that its server does not know of, with state and keys in a database")]
-    Unseen(String),
     /// Everything but the last steps is done.
     #[error("{place} is in use by {holder}")]
     InUse { place: String, holder: String, left: Option<u64> },

@@ -32,7 +32,7 @@ use things::Things;
 pub use things::kept_secret;
 
 use crate::{
-    BackendOptions, FolderLock, LockError, NewEvent, Position, Progress, StateOptions, VaultOptions,
+    BackendOptions, FolderLock, LockError, NewEvent, Position, Progress, State, StateOptions, VaultOptions,
     log::Backend,
     own::{self, End, Standing},
     rewrite_wal,
@@ -103,10 +103,6 @@ impl Move<'_> {
         if last.is_none() || source.arrival().map_err(at(self.from))?.is_some() {
             return Err(MoveError::NoLedger(self.from.name.clone()));
         }
-        // Who has it would not be noticed, and might send what is sent from the new place, too.
-        if source.has_races() && self.from.folder.is_none() {
-            return Err(MoveError::Unseen(self.from.name.clone()));
-        }
         let standing = Standing::after(last.as_ref());
         if standing == Standing::Abandoned {
             return Err(MoveError::GivenUp(self.from.name.clone()));
@@ -119,9 +115,9 @@ impl Move<'_> {
         copying.go_on(&source, &target.log, self.progress)?;
         drop(source);
         let begun = Instant::now();
-        let (_there, source) = self.close_in(&copying)?;
+        let (_there, source, state) = self.close_in(&copying)?;
         let closed = self.close(&mut copying, &source, &target)?;
-        let things = self.carry(&source, &mut target)?;
+        let things = self.carry((&source, &state), &mut target)?;
         let report = self.open(&copying, closed, &target, things)?;
         Ok(Moved { closed_for: begun.elapsed(), ..report })
     }
@@ -131,17 +127,19 @@ impl Move<'_> {
         found.ok_or_else(|| MoveError::NoLedger(site.name.clone()))
     }
 
-    /// Has the old place alone.
-    fn close_in(&self, copying: &Copying<'_>) -> Result<(Option<FolderLock>, Backend), MoveError> {
+    /// Has the old place alone, its state, too: not every log knows who serves it, and whoever
+    /// does might send what is sent from the new place.
+    fn close_in(&self, copying: &Copying<'_>) -> Result<(Option<FolderLock>, Backend, State), MoveError> {
         let from = self.from;
         let left = || {
             let head = Backend::look(&from.log).ok().flatten().and_then(|log| head_of(&log, from).ok().flatten());
             head.map(|row| row.position.saturating_sub(copying.end.place.0))
         };
         let lock = lock_site(from, Some(&left))?;
+        let state = things::open_state(from, Some(&left))?;
         let log = open_alone(from, Some(&left), || Backend::open(&from.log))?;
         copying.check_passes(&log)?;
-        Ok((lock, log))
+        Ok((lock, log, state))
     }
 
     /// Writes `Moved`, if it does not stand there, and copies up to it. Tells its mark.
@@ -159,13 +157,12 @@ impl Move<'_> {
     }
 
     /// State and keys, compared.
-    fn carry(&mut self, source: &Backend, target: &mut Target) -> Result<Things, MoveError> {
+    fn carry(&mut self, (source, state): (&Backend, &State), target: &mut Target) -> Result<Things, MoveError> {
         let id = source.origin().id;
-        let state = things::open_state(self.from)?;
         self.step("state", 0, 0)?;
-        things::mark_state(&state, self.from, id)?;
+        things::mark_state(state, self.from, id)?;
         things::mark_state(&target.state, self.to, id)?;
-        let entries = things::carry_state((self.from, &state), (self.to, &target.state), self.progress)?;
+        let entries = things::carry_state((self.from, state), (self.to, &target.state), self.progress)?;
         let keys = things::carry_keys((self.from, self.to), &target.keys, &self.secrets, self.progress)?;
         Ok(Things { entries, keys })
     }
@@ -236,15 +233,14 @@ fn open_alone(
 ) -> Result<Backend, MoveError> {
     open().map_err(|fault| {
         let holders = Backend::look(&site.log).ok().flatten().and_then(|log| log.holders().ok()).unwrap_or_default();
-        match holders.is_empty() {
-            true => at(site)(fault),
-            false => MoveError::InUse {
-                place: site.name.clone(),
-                holder: holders.join(", "),
-                left: left.and_then(|left| left()),
-            },
-        }
+        in_use(site, left, &holders).unwrap_or_else(|| at(site)(fault))
     })
+}
+
+/// None if nobody has it.
+fn in_use(site: &Site, left: Left<'_>, holders: &[String]) -> Option<MoveError> {
+    let (place, holder) = (site.name.clone(), holders.join(", "));
+    (!holders.is_empty()).then(|| MoveError::InUse { place, holder, left: left.and_then(|left| left()) })
 }
 
 fn opened_with(log: &Backend, closed: Position, arrival: Uuid) -> Result<bool, crate::ReadError> {

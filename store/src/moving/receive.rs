@@ -74,7 +74,7 @@ impl Move<'_> {
         let mut log = open_alone(to, None, || Backend::open_for(&to.log, source.origin()))?;
         // Nobody else has it from here on.
         let fit = self.fit(source, standing, &log)?;
-        let state = things::open_state(to)?;
+        let state = things::open_state(to, None)?;
         if !matches!(fit, Fit::Open) {
             things::accept_state(&state, to, source.origin().id)?;
         }

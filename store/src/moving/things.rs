@@ -8,10 +8,10 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    MoveError, Site,
+    Left, MoveError, Site,
     compare::{Change, compare},
     error::at,
-    step,
+    in_use, step,
 };
 use crate::{
     Batch, OpenError, Progress, State, StateError, VaultError, VaultOptions,
@@ -37,8 +37,12 @@ pub fn kept_secret(keys: &VaultOptions, name: &str) -> Result<Option<Zeroizing<S
     Ok(keys.stored(name)?.map(text).transpose()?.map(Zeroizing::new))
 }
 
-pub(super) fn open_state(site: &Site) -> Result<State, MoveError> {
-    State::open(site.state.clone()).map_err(at(site))
+/// The site's state, alone; if that cannot be, says who has it.
+pub(super) fn open_state(site: &Site, left: Left<'_>) -> Result<State, MoveError> {
+    State::open_alone(site.state.clone()).map_err(|fault| {
+        let holders = State::holders(&site.state).unwrap_or_default();
+        in_use(site, left, &holders).unwrap_or_else(|| at(site)(fault))
+    })
 }
 
 /// Refuses a state that may be another ledger's, or one that is in use.

@@ -6,6 +6,7 @@
 //! a time may lie between: see [`address`].
 
 mod address;
+pub(crate) mod hold;
 pub(crate) mod schema;
 
 use std::{future::Future, time::Duration};

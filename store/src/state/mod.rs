@@ -130,11 +130,32 @@ enum Backend {
 impl State {
     /// Opens the state, making the file or the schema if there is none.
     pub fn open(options: StateOptions) -> Result<State, StateError> {
+        State::open_as(options, false)
+    }
+
+    /// Opens it for who has to be the only one: as long as this is open, nobody else changes
+    /// anything. Whoever shares the state has to end before, and is told so afterwards.
+    /// A file is its folder's: the folder's lock says who has it.
+    pub(crate) fn open_alone(options: StateOptions) -> Result<State, StateError> {
+        State::open_as(options, true)
+    }
+
+    /// Who would be in the way of having it alone.
+    pub(crate) fn holders(options: &StateOptions) -> Result<Vec<String>, StateError> {
+        match options {
+            StateOptions::Memory | StateOptions::Sqlite { .. } => Ok(Vec::new()),
+            #[cfg(feature = "postgres")]
+            StateOptions::Postgres { url } => Ok(PostgresTable::holders(url)?),
+        }
+    }
+
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "only a server's state is shared"))]
+    fn open_as(options: StateOptions, alone: bool) -> Result<State, StateError> {
         let backend = match options {
             StateOptions::Memory => Backend::Memory(MemoryState::default()),
             StateOptions::Sqlite { path } => Backend::Sqlite(Grouped::start(SqliteTable::open(&path)?)?),
             #[cfg(feature = "postgres")]
-            StateOptions::Postgres { url } => Backend::Postgres(Grouped::start(PostgresTable::open(&url)?)?),
+            StateOptions::Postgres { url } => Backend::Postgres(Grouped::start(PostgresTable::open(&url, alone)?)?),
         };
         Ok(State { backend: Arc::new(backend) })
     }

@@ -24,8 +24,10 @@ use crate::{
     DatabaseUrl, OpenError,
     locks::lock,
     server::{
-        ANSWER_WITHIN, Address, Fault, OPEN_WITHIN, Readers, Waiting, begin_sql, is_full, is_lost, run,
-        schema::{ADVISORY, Schema, check_server, server_name},
+        ANSWER_WITHIN, Address, Fault, OPEN_WITHIN, Readers, Waiting, all, begin_sql,
+        hold::{Hold, holders},
+        is_full, is_lost, run,
+        schema::{ADVISORY, Schema, check_server, server, server_name, unfit},
         within,
     },
 };
@@ -36,6 +38,9 @@ const READERS: u32 = 8;
 const READER_WITHIN: Duration = Duration::from_secs(1);
 /// Who has this advisory lock changes the state.
 const CHANGING: i64 = ADVISORY + 2;
+/// Who has this one has the state alone; nodes that share it share it.
+const ALONE: i64 = ADVISORY + 3;
+const MOVING: &str = "the ledger is being moved away from there";
 
 const SCHEMA: Schema = Schema {
     name: "state",
@@ -58,6 +63,7 @@ pub(super) struct PostgresTable {
     waiting: Waiting,
     server: String,
     address: Address,
+    hold: Hold,
     /// The connection that groups are written on. None: to be made.
     writer: Mutex<Option<PgConnection>>,
     readers: Readers,
@@ -73,20 +79,39 @@ struct Overlay {
 }
 
 impl PostgresTable {
-    pub(super) fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
-        let address = Address::of(url)?;
+    /// `alone`: no node may have it, and none gets it, for as long as this one does.
+    pub(super) fn open(url: &DatabaseUrl, alone: bool) -> Result<Self, OpenError> {
+        let (address, hold) = (Address::of(url)?, Hold { lock: ALONE, alone });
+        if alone && address.is_pooled() {
+            let reason = "who wants the state alone holds it with a session of its own, which a pooler does not give";
+            return Err(unfit(reason, "name the server itself"));
+        }
         let waiting = Waiting::start("state-server")?;
         let (server, writer, readers) = waiting.apart(OPEN_WITHIN, async || {
             let mut writer = SCHEMA.prepare(&address).await?;
+            if !hold.take(&mut writer, &address).await.map_err(OpenError::Server)? {
+                let reason = if alone { "a service has the state" } else { MOVING };
+                return Err(unfit(reason, "wait for its end"));
+            }
             Ok((server_name(&mut writer, &address).await?, writer, address.readers(READERS, READER_WITHIN)))
         })?;
         Ok(Self {
             waiting,
             server,
             address,
+            hold,
             writer: Mutex::new(Some(writer)),
             readers,
             unreached: AtomicBool::new(false),
+        })
+    }
+
+    /// Sessions of nodes that have the state.
+    pub(super) fn holders(url: &DatabaseUrl) -> Result<Vec<String>, OpenError> {
+        let address = Address::of(url)?;
+        Waiting::start("state-server")?.apart(OPEN_WITHIN, async || {
+            let mut on = address.connect().await.map_err(OpenError::Server)?;
+            holders(&mut on, ALONE).await.map_err(server)
         })
     }
 
@@ -116,7 +141,12 @@ impl PostgresTable {
         batches: &[Batch],
         sent: &mut bool,
     ) -> Result<Vec<Result<(), StateError>>, Fault> {
-        run(on, &format!("{}; SELECT pg_advisory_xact_lock({CHANGING})", begin_sql())).await?;
+        let hold = self.hold.within(&self.address);
+        let begun =
+            all(on, &format!("{}; SELECT pg_advisory_xact_lock({CHANGING}); SELECT {hold}", begin_sql())).await?;
+        if !begun.last().ok_or(MOVING)?.try_get::<bool, _>(0)? {
+            return Err(MOVING.into());
+        }
         let mut overlay = Overlay::default();
         overlay.after.extend(later.iter().map(|(place, (_, value))| (place.clone(), value.clone())));
         let wanted: HashSet<&Place> = batches.iter().flat_map(|batch| &batch.checks).map(|(place, _)| place).collect();
@@ -152,6 +182,9 @@ impl PostgresTable {
         }
         let mut made = self.address.connect().await?;
         within(ANSWER_WITHIN, async { Ok(check_server(&mut made).await?) }).await?;
+        if !within(ANSWER_WITHIN, self.hold.take(&mut made, &self.address)).await? {
+            return Err(MOVING.into());
+        }
         let kept = held.insert(made);
         within(ANSWER_WITHIN, self.write_on(kept, later, batches, sent)).await
     }

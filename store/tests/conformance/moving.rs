@@ -25,6 +25,9 @@ enum Lies {
     /// The log; state and keys lie in a folder.
     #[cfg(feature = "eventstore")]
     EventStore,
+    /// The log in EventStoreDB, state and keys in PostgreSQL.
+    #[cfg(all(feature = "postgres", feature = "eventstore"))]
+    Both,
 }
 
 /// A place of a test's own.
@@ -50,6 +53,10 @@ const WAYS: &[(Lies, Lies)] = &[
     (Lies::EventStore, Lies::Folder),
     #[cfg(all(feature = "postgres", feature = "eventstore"))]
     (Lies::Postgres, Lies::EventStore),
+    #[cfg(all(feature = "postgres", feature = "eventstore"))]
+    (Lies::Both, Lies::Folder),
+    #[cfg(all(feature = "postgres", feature = "eventstore"))]
+    (Lies::Postgres, Lies::Both),
 ];
 
 /// Those that every step of a move is tried on: each kind of place is come to, and each is left.
@@ -108,6 +115,14 @@ impl Spot {
                     #[cfg(feature = "postgres")]
                     database: None,
                 }
+            }
+            #[cfg(all(feature = "postgres", feature = "eventstore"))]
+            Lies::Both => {
+                let place = crate::eventstore::Place::shared();
+                let url = store::DatabaseUrl::new(place.url.clone());
+                let Spot { site, database, _folder } = Spot::new(Lies::Postgres);
+                let log = BackendOptions::EventStore { url, stream: place.stream, folder, alone: false };
+                Spot { site: Site { name: "esdb://localhost".into(), log, ..site }, database, _folder }
             }
         }
     }

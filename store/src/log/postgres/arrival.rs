@@ -11,20 +11,13 @@ use crate::{
     log::{Origin, ends::Ends, waiting::Waiting},
     server::{
         Address, OPEN_WITHIN,
+        hold::holders,
         schema::{server, server_name, unfit},
     },
 };
 
 /// The name of the mark in `ledger.meta`.
 const ARRIVAL: &str = "arrival";
-/// Sessions that have the log, as `has_hold` takes it.
-const HOLDERS: &str = "
-SELECT activity.pid, coalesce(host(activity.client_addr), 'this machine'), activity.backend_start::timestamp(0)::text
-FROM pg_locks JOIN pg_stat_activity activity USING (pid)
-WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pid <> pg_backend_pid()
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND classid::bigint = $1 >> 32 AND objid::bigint = $1 & 4294967295
-ORDER BY activity.backend_start";
 
 impl PostgresLog {
     /// The log, to be read only; none if the database has none.
@@ -83,12 +76,10 @@ impl PostgresLog {
         let readers = self.readers.clone();
         let asked = self.waiting.run(async move {
             let mut on = readers.session().await?;
-            let select = sqlx::query_as::<_, (i32, String, String)>(HOLDERS).persistent(false);
-            let found = select.bind(schema::ALONE).fetch_all(&mut *on).await?;
+            let found = holders(&mut on, schema::ALONE).await?;
             on.end().await.map(|()| found)
         });
-        let found = asked.map_err(OpenError::Server)?.map_err(server)?;
-        Ok(found.iter().map(|(pid, from, since)| format!("session {pid} from {from} since {since}")).collect())
+        asked.map_err(OpenError::Server)?.map_err(server)
     }
 }
 

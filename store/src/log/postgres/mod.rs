@@ -12,19 +12,18 @@ mod read;
 mod schema;
 mod turn;
 
-use std::{
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{sync::Mutex, time::Duration};
 
-use sqlx::{PgConnection, Row as _};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{DatabaseUrl, Fault, Origin, ends::Ends, waiting::Waiting};
+use super::{DatabaseUrl, Origin, ends::Ends, waiting::Waiting};
 use crate::{
     OpenError, Position, ReadError,
     server::{
-        Address, OPEN_WITHIN, Readers, listen,
+        Address, OPEN_WITHIN, Readers,
+        hold::Hold,
+        listen,
         schema::{server_name, unfit},
     },
     vault::hex,
@@ -34,9 +33,6 @@ use crate::{
 const READERS: u32 = 4;
 /// How long a read waits for one of their connections.
 const READER_WITHIN: Duration = Duration::from_secs(5);
-/// How long a process that wants the log for itself waits for one that has just ended.
-const ALONE_WITHIN: Duration = Duration::from_secs(5);
-const ALONE_EVERY: Duration = Duration::from_millis(50);
 /// What a node says when it has appended: who it is.
 const CHANNEL: &str = "ledger";
 
@@ -68,7 +64,7 @@ impl PostgresLog {
         let (origin, server, writer, readers) = waiting.apart(OPEN_WITHIN, async || {
             let mut writer = schema::SCHEMA.prepare(&address).await?;
             let origin = schema::look(&mut writer).await?;
-            if !has_hold(&mut writer, hold(&address, alone)).await.map_err(OpenError::Server)? {
+            if !hold(alone).take(&mut writer, &address).await.map_err(OpenError::Server)? {
                 return Err(unfit(who_has_it(alone), "stop it, or name another database"));
             }
             let server = server_name(&mut writer, &address).await?;
@@ -127,36 +123,16 @@ impl PostgresLog {
     }
 }
 
+/// Keeps others away who would have the log alone, or shares it.
+fn hold(alone: bool) -> Hold {
+    Hold { lock: schema::ALONE, alone }
+}
+
 /// Who has the log already.
 fn who_has_it(alone: bool) -> &'static str {
     if alone {
         "another service writes to this ledger"
     } else {
         "a service that keeps its state or keys in its folder writes to this ledger"
-    }
-}
-
-/// How a node keeps others away who would have the log alone, or shares it: for as long as its session
-/// lives, or, where sessions are lent, in every turn anew.
-fn hold(address: &Address, alone: bool) -> String {
-    let function = match (address.is_pooled(), alone) {
-        (_, true) => "pg_try_advisory_lock",
-        (false, false) => "pg_try_advisory_lock_shared",
-        (true, false) => "pg_try_advisory_xact_lock_shared",
-    };
-    format!("{function}({})", schema::ALONE)
-}
-
-async fn has_hold(on: &mut PgConnection, hold: String) -> Result<bool, Fault> {
-    let begun = Instant::now();
-    let sql = format!("SELECT {hold}");
-    loop {
-        if sqlx::raw_sql(&sql).fetch_one(&mut *on).await?.try_get(0)? {
-            return Ok(true);
-        }
-        if begun.elapsed() >= ALONE_WITHIN {
-            return Ok(false);
-        }
-        tokio::time::sleep(ALONE_EVERY).await;
     }
 }

@@ -9,7 +9,7 @@ use sqlx::{FromRow as _, PgConnection, Row as _, postgres::PgRow};
 
 use super::{
     super::{AppendFault, Fault, Place, Row, Shared, Turn, TurnFault},
-    CHANNEL, PostgresLog, has_hold, hold,
+    CHANNEL, PostgresLog, hold,
     read::{COLUMNS, bound},
     schema, who_has_it,
 };
@@ -197,8 +197,7 @@ impl PostgresLog {
             "{}; SET LOCAL ledger.writer = '{}'; {HEAD_LOCKED}; SELECT ledger.now(), {}",
             begin_sql(),
             self.origin.id,
-            // Held by the session already, or for this turn.
-            if self.address.is_pooled() { hold(&self.address, self.alone) } else { "true".to_owned() }
+            hold(self.alone).within(&self.address)
         );
         let told = within(ANSWER_WITHIN, all(on, &lock_head)).await.map_err(TurnFault::Unreachable)?;
         let [head, clock] = told.as_slice() else { return Err(TurnFault::Diverged("it has no head")) };
@@ -229,7 +228,7 @@ impl PostgresLog {
             if found.await.map_err(TurnFault::Unreachable)? != self.origin {
                 return Err(TurnFault::Diverged("it is another ledger, or begins another epoch"));
             }
-            let hold = has_hold(&mut connection, hold(&self.address, self.alone));
+            let hold = hold(self.alone).take(&mut connection, &self.address);
             if !within(ANSWER_WITHIN, hold).await.map_err(TurnFault::Unreachable)? {
                 return Err(TurnFault::Unreachable(who_has_it(self.alone).into()));
             }

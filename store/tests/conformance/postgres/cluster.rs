@@ -71,6 +71,8 @@ done
 [ ! -d "$folder/standby" ] || "$1/pg_ctl" -D "$folder/standby" -m immediate -w stop >/dev/null
 [ "$2" != pooled ] || kill "$(cat "$folder/pool/pid")"
 stop "$1"
+# Whoever reads what the tests say need not wait for this.
+exec >/dev/null 2>&1
 rm -rf "$folder"
 "#;
 
