@@ -31,7 +31,15 @@ fn metric(program: &Program, name: &str) -> Option<String> {
 
 #[test]
 fn those_who_analyse_find_what_happened_in_a_database_beside_a_service_with_a_folder() {
-    let database = Cluster::shared().database();
+    find_what_happened(&Cluster::shared().database());
+}
+
+#[test]
+fn those_who_analyse_find_what_happened_through_a_pooler_too() {
+    find_what_happened(&Cluster::pooled().database());
+}
+
+fn find_what_happened(database: &Database) {
     let folder = tempfile::tempdir().unwrap();
     let program = Program::start(folder.path(), &["--views", &database.url()]);
     let acme = organization(&program);
@@ -81,8 +89,8 @@ fn those_who_analyse_find_what_happened_in_a_database_beside_a_service_with_a_fo
     assert_eq!(database.run("SET ROLE analyst; SELECT count(*) FROM views.invitations"), "3");
     assert!(database.refusal("SET ROLE analyst; DELETE FROM views.invitations").contains("permission denied"));
 
-    is_told_of(&program, &database);
-    is_made_anew_when_the_views_are_rebuilt(program, &database);
+    is_told_of(&program, database);
+    is_made_anew_when_the_views_are_rebuilt(program, database);
 }
 
 fn is_told_of(program: &Program, database: &Database) {
