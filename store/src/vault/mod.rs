@@ -23,7 +23,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use quick_cache::sync::Cache;
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, UnitWeighter,
+    sync::{Cache, DefaultLifecycle},
+};
 use ring::{digest, hmac};
 use thiserror::Error;
 use uuid::Uuid;
@@ -37,6 +40,9 @@ pub(crate) use seal::{Header, Opened};
 
 /// Keys kept in memory: those of the people seen last.
 const CACHED_KEYS: usize = 8_192;
+/// The part of them that have proved themselves. The others are at least as many as two
+/// followers fetch before they use them: what falls out again before is asked for one by one.
+const PROVED: f64 = 0.5;
 /// Keys asked for at once.
 const FETCHED: usize = 1_024;
 
@@ -143,7 +149,7 @@ impl Vault {
         let keys = Arc::new(Keys::open(&options)?);
         let master = keys.master()?;
         let pool = Pool::start(keys.clone())?;
-        let (cache, forgetting) = (Cache::new(CACHED_KEYS), Mutex::default());
+        let (cache, forgetting) = (memory(), Mutex::default());
         let vault = Vault { inner: Arc::new(Inner { keys, pool, cache, master, forgetting }) };
         if vault.server().is_some() {
             shared::watch(&vault.inner)?;
@@ -280,6 +286,18 @@ impl Vault {
     }
 }
 
+fn memory() -> Cache<Uuid, Standing> {
+    let mut options = OptionsBuilder::new();
+    options.estimated_items_capacity(CACHED_KEYS).weight_capacity(CACHED_KEYS as u64).hot_allocation(PROVED);
+    match options.build() {
+        Ok(options) => {
+            Cache::with_options(options, UnitWeighter, DefaultHashBuilder::default(), DefaultLifecycle::default())
+        }
+        // A capacity is all that must be there.
+        Err(_) => Cache::new(CACHED_KEYS),
+    }
+}
+
 /// HMAC-SHA-256 over the parts, in a row.
 pub(crate) fn keyed(secret: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     keyed_by(&hmac::Key::new(hmac::HMAC_SHA256, secret), parts)
@@ -318,4 +336,22 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     }
     // Digits are UTF-8.
     String::from_utf8(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a follower does with the log, page after page.
+    #[test]
+    fn what_was_fetched_is_there_until_it_was_used_however_much_was_before() {
+        let memory = memory();
+        for page in 0..20 {
+            let ids: Vec<Uuid> =
+                (0..2 * FETCHED).map(|number| Uuid::from_u128((page << 32) + number as u128)).collect();
+            ids.iter().for_each(|id| memory.insert(*id, Standing::Missing));
+            let there = ids.iter().filter(|id| memory.get(*id).is_some()).count();
+            assert_eq!(there, ids.len(), "of page {page}");
+        }
+    }
 }
