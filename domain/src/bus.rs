@@ -77,7 +77,7 @@ pub trait Unit:
     fn now(&self) -> Timestamp;
     /// A fresh, time-ordered id.
     fn new_id(&mut self) -> Uuid;
-    /// An unguessable id, for links.
+    /// An unguessable id, for links; it may begin with the time.
     fn new_link(&mut self) -> Uuid;
     /// A fresh subject with its key, made ahead.
     async fn subject(&mut self) -> Result<Subject, Failure>;

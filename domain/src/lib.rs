@@ -24,6 +24,7 @@ mod root;
 pub mod tenant;
 pub mod text;
 mod time;
+mod told;
 pub mod use_cases;
 pub mod user;
 
@@ -36,3 +37,4 @@ pub use principal::{Actor, Channel, Context, IdempotencyKey, MAX_TENANT_NAME, Sc
 pub use refusal::{Failure, Fault, Refusal, Unavailable, What};
 pub use root::{DecodeError, Encoded, Event, Fact, Folded, Ordered, Origin, Root};
 pub use time::{Clock, Timestamp};
+pub use told::told;

@@ -97,6 +97,21 @@ pub async fn operate(unit: &mut dyn Unit, scope: Scope) -> Result<(), Failure> {
     }
 }
 
+/// Any logged-in user, and who may operate on invitations; unless the tenant has switched inviting off.
+///
+/// # Errors
+/// `NotPermitted`, and `InvitingDisabled` for whoever might otherwise.
+pub async fn invite_to_platform(unit: &mut dyn Unit) -> Result<Arc<Tenant>, Failure> {
+    let tenant = tenant(unit).await?;
+    match unit.context().actor {
+        Actor::User(id) => records(unit, id).await.map(|_| ())?,
+        Actor::Application(_) | Actor::Deployment | Actor::System | Actor::Visitor => {
+            operate(unit, Scope::Invites).await?;
+        }
+    }
+    if tenant.settings.invite_unregistered { Ok(tenant) } else { Err(Refusal::InvitingDisabled.into()) }
+}
+
 /// How far a caller may reach among employees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmployeeReach {

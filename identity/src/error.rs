@@ -57,9 +57,9 @@ pub enum LogInError {
 /// Why a password was not kept.
 #[derive(Debug, Error)]
 pub enum PasswordError {
-    #[error("must be at least {min} characters", min = crate::MIN_PASSWORD_CHARS)]
+    #[error("must be at least {min} characters", min = domain::text::MIN_PASSWORD)]
     TooShort,
-    #[error("must be at most {max} bytes", max = crate::MAX_PASSWORD_BYTES)]
+    #[error("must be at most {max} characters", max = domain::text::MAX_PASSWORD)]
     TooLong,
     #[error("the password cannot be kept now")]
     Unavailable(#[source] Failure),

@@ -25,7 +25,6 @@ mod token;
 
 pub use error::{AuthError, IdentityError, LogInError, PasswordError, TokenError, TooMany};
 pub use limits::{Charge, LimitSettings, Limits, Rate, Spent};
-pub use passwords::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS};
 pub use principal::{Principal, Session};
 pub use secrets::Secrets;
 pub use service::{Identity, LogIn};

@@ -9,6 +9,7 @@ use crate::token::fill_random;
 use crate::{IdentityError, PasswordError, PasswordSettings};
 use argon2::password_hash::{Error as HashError, Output, PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
+use domain::text::{MAX_PASSWORD, MIN_PASSWORD};
 use domain::{Failure, Unavailable};
 use std::sync::Arc;
 use store::{Batch, State};
@@ -16,9 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-pub const MIN_PASSWORD_CHARS: usize = 12;
-/// Longer ones are refused, not cut.
-pub const MAX_PASSWORD_BYTES: usize = 1_024;
+/// UTF-8 bytes of a password at most: four for each character.
+const MAX_BYTES: usize = 4 * MAX_PASSWORD;
 /// Callers that wait for a hash; one more is told to come back.
 const MAX_WAITING: usize = 128;
 const SALT_BYTES: usize = 16;
@@ -107,7 +107,7 @@ impl Passwords {
     ) -> Result<T, Failure> {
         let permit = self.at_once.clone().acquire_owned().await.map_err(|_| Failure::from(Unavailable::Stopping))?;
         // One that is too long was never kept, and is not worth hashing whole.
-        let length = password.len().min(MAX_PASSWORD_BYTES + 1);
+        let length = password.len().min(MAX_BYTES + 1);
         let password = Zeroizing::new(password.as_bytes()[..length].to_vec());
         tokio::task::spawn_blocking(move || {
             let done = work(&password);
@@ -127,10 +127,12 @@ impl Kept {
 }
 
 fn check(password: &str) -> Result<(), PasswordError> {
-    if password.len() > MAX_PASSWORD_BYTES {
-        return Err(PasswordError::TooLong);
+    match password.chars().count() {
+        // Longer ones are refused, not cut.
+        length if length > MAX_PASSWORD => Err(PasswordError::TooLong),
+        length if length < MIN_PASSWORD => Err(PasswordError::TooShort),
+        _ => Ok(()),
     }
-    if password.chars().count() < MIN_PASSWORD_CHARS { Err(PasswordError::TooShort) } else { Ok(()) }
 }
 
 /// A hash of no password that is verified with as much work as one of today's

@@ -9,6 +9,7 @@ mod bodies;
 mod cache;
 mod event_store;
 mod expiry;
+mod link;
 mod mail_board;
 mod outcomes;
 mod record;
@@ -82,9 +83,7 @@ impl Bus {
         let inner = Inner { ledger, vault, secrets, clock, cache, mails, outcomes, bodies, shares_state };
         Self { inner: Arc::new(inner) }
     }
-}
 
-impl Bus {
     /// Another node has appended this: who waits here for a mail's result hears it.
     pub fn hear(&self, event: &Recorded) {
         let (Ok(tenant), Some(id)) = (TenantName::parse(&event.tenant), id_in(&event.stream)) else { return };

@@ -1,6 +1,7 @@
 //! One unit of work: what was read, what was staged, and what it became.
 
 use super::cache::AnyState;
+use super::link::link;
 use super::{Inner, REFUSAL, RETRY_AFTER_S, event_store, id_in, lane, mail_board, stream_of};
 use async_trait::async_trait;
 use domain::bus::{Claim, MailRef, MailResult, Stream, Subject, Unit};
@@ -237,7 +238,7 @@ impl Unit for LedgerUnit {
     }
 
     fn new_link(&mut self) -> Uuid {
-        Uuid::new_v4()
+        link(self.now, rand::random())
     }
 
     async fn subject(&mut self) -> Result<Subject, Failure> {

@@ -4,7 +4,6 @@
 use crate::serve::StartError;
 use crate::settings::SettingsError;
 use serde_json::Value;
-use std::error::Error;
 use std::fmt::Write;
 use std::io;
 use std::process::ExitCode;
@@ -95,16 +94,7 @@ impl Trouble {
     /// The whole chain of reasons, on one line.
     #[must_use]
     pub fn told(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(error) = source {
-            let words = error.to_string();
-            if !text.ends_with(&words) {
-                let _ = write!(text, ": {words}");
-            }
-            source = error.source();
-        }
-        text
+        domain::told(self)
     }
 
     /// An answer that is no success.

@@ -183,6 +183,9 @@ fn say_cancelled(told: Cancelled, (from, to): (&Site, &Site), streams: &mut Stre
 
 fn refused(error: MoveError) -> Trouble {
     let advice = match &error {
+        MoveError::InUse { left: Some(0), .. } => {
+            "; stop it and give the same command again: all of its events are copied by now".to_owned()
+        }
         MoveError::InUse { left: Some(left), .. } => {
             let left = counted(*left, "more event is", "more events are");
             format!("; stop it and give the same command again: {left} to be copied")

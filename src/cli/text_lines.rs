@@ -90,16 +90,7 @@ impl Visit for Members<'_> {
 
     /// An error and what it came from, which `Debug` would write as its parts.
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.member(field, |line| {
-            let mut line = OneLine(line);
-            write!(line, "{value}")?;
-            let mut source = value.source();
-            while let Some(error) = source {
-                write!(line, ": {error}")?;
-                source = error.source();
-            }
-            Ok(())
-        });
+        self.member(field, |line| OneLine(line).write_str(&domain::told(value)));
     }
 }
 

@@ -3,8 +3,9 @@
 use super::house::Rooms;
 use super::metrics::{Figure, Metrics};
 use openapi::wire::{Answered, Observer};
+use poem::error::MethodNotAllowedError;
 use poem::http::{StatusCode, header};
-use poem::{EndpointExt, Response, Route, get, handler, web::Data};
+use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, RouteMethod, get, handler, web::Data};
 use std::sync::Arc;
 
 /// A service whose views are further behind than this is not ready, in events.
@@ -20,9 +21,18 @@ impl Observer for Metrics {
 pub(super) fn routes(routes: Route, rooms: Rooms, metrics: Metrics) -> Route {
     let rooms = Arc::new(rooms);
     routes
-        .at("/healthz", get(alive))
-        .at("/readyz", get(ready.data(rooms.clone())))
-        .at("/metrics", get(page.data(rooms).data(metrics)))
+        .at("/healthz", only_read(get(alive)))
+        .at("/readyz", only_read(get(ready.data(rooms.clone()))))
+        .at("/metrics", only_read(get(page.data(rooms).data(metrics))))
+}
+
+/// Says which methods there are to whoever tries another.
+fn only_read(methods: RouteMethod) -> impl Endpoint<Output = Response> + 'static {
+    let refused = |_: MethodNotAllowedError| async {
+        let refused = answer(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "GET and HEAD only\n".to_owned());
+        refused.with_header(header::ALLOW, "GET, HEAD").into_response()
+    };
+    methods.catch_error(refused).map_to_response()
 }
 
 /// The process answers. Whether it can work is `/readyz`.

@@ -293,6 +293,19 @@ fn the_same_user_again_is_200_without_an_event_with_either_secret() {
 }
 
 #[test]
+fn a_wrong_code_is_400_for_everybody_after_it_was_accepted_too() {
+    let desk = Desk::start();
+    let (bob, carol) = (desk.house.user(BOB), desk.house.user("carol@guests.example"));
+    desk.accept(&bob.client, &desk.code).given(200);
+    for who in [&carol, &bob] {
+        desk.accept(&who.client, &wrong()).problem(400, "wrong-code", &at_code());
+        desk.accept(&who.client, "y").problem(400, "wrong-code", &at_code());
+    }
+    assert_eq!(desk.events("membership.Granted"), 2, "Ann's and Bob's");
+    desk.accept(&carol.client, &desk.code).problem(410, "gone", &Value::Null);
+}
+
+#[test]
 fn refused_tries_and_delivery_reports_do_not_move_updated_at() {
     let desk = Desk::start();
     let bob = desk.house.user(BOB);

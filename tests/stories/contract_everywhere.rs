@@ -319,3 +319,13 @@ fn mails_sent_again_and_notices_to_account_holders_count_across_restarts_too() {
     house.advance(60 * MINUTE);
     invite(&house, "dave@guests.example").expect(200);
 }
+
+#[test]
+fn what_machines_ask_is_read_and_nothing_else() {
+    let house = House::start();
+    for page in ["/healthz", "/readyz", "/metrics"] {
+        house.visitor().get(page).expect(200);
+        let answer = house.visitor().send(Request::new("DELETE", page)).expect(405);
+        assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{page}");
+    }
+}

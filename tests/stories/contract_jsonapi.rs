@@ -119,8 +119,11 @@ fn post_takes_both_forms_of_updated_in_db_at() {
         let data = roofers.post(&asked).given(201);
         assert_eq!(data["data"]["attributes"]["updated_in_db_at"], "2021-11-23T14:38:02Z", "{text}");
     }
-    let wrong = json!({"recipient_email": BOB, "updated_in_db_at": "yesterday"});
-    roofers.post(&wrong).problem(422, "invalid-value", &pointer("/data/attributes/updated_in_db_at"));
+    // Beyond 1684 and 2255 its microseconds are no integer that every JSON reader reads.
+    for impossible in ["yesterday", "9999-12-31T23:59:59Z", "2255-06-06T00:00:00Z", "1684-07-27T00:00:00Z"] {
+        let wrong = json!({"recipient_email": BOB, "updated_in_db_at": impossible});
+        roofers.post(&wrong).problem(422, "invalid-value", &pointer("/data/attributes/updated_in_db_at"));
+    }
 }
 
 #[test]

@@ -132,6 +132,8 @@ fn bodies_are_json_of_the_known_members() {
         let target = format!("{}/{action}", mailed.link);
         let form = Request::new("POST", &target).body("application/x-www-form-urlencoded", "code=x");
         visitor.send(form).link_code(415, "unsupported-media-type");
+        let packed = Request::new("POST", &target).json(&json!({"code": mailed.secret}));
+        visitor.send(packed.header("Content-Encoding", "gzip")).link_code(415, "unsupported-media-type");
         for body in
             ["", "{", "[]", "{}", "{\"code\": 7}", "{\"code\": \"a\", \"code\": \"b\"}", "{\"code\":\"a\",\"x\":1}"]
         {
@@ -291,6 +293,17 @@ fn decline_needs_no_session_and_keeps_a_reason_of_200_characters() {
     assert_eq!(answer.json()["state"], "declined");
     for action in ["view", "decline", "register"] {
         mailed.ask(&visitor, action, &Mailed::body(action, &mailed.secret)).link_code(410, "invitation-declined");
+    }
+    mailed.ask(&visitor, "decline", &json!({"code": wrong()})).link_code(400, "wrong-code");
+}
+
+#[test]
+fn a_wrong_secret_is_400_after_it_was_accepted_too() {
+    let mailed = Mailed::start();
+    let (bob, carol) = (mailed.house.user(BOB), mailed.house.user("carol@guests.example"));
+    mailed.ask(&bob.client, "accept", &json!({"code": mailed.secret})).api(200);
+    for who in [&bob, &carol] {
+        mailed.ask(&who.client, "accept", &json!({"code": wrong()})).link_code(400, "wrong-code");
     }
 }
 

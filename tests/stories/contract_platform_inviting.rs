@@ -115,7 +115,9 @@ fn inviting_is_401_when_it_is_switched_off() {
     let ann = house.user(ANN);
     let target = "/api/businesses/default/usersettings";
     house.deployment().put(target, &json!({"InviteUnregisteredUsers": OFF})).platform(200);
-    assert_eq!(invite(&ann.client, &[BOB]).code(401, "inviting-disabled"), json!([]));
+    for addresses in [&[BOB][..], &["no address"], &[]] {
+        assert_eq!(invite(&ann.client, addresses).code(401, "inviting-disabled"), json!([]), "before all else");
+    }
     let shown = ann.client.get("/api/businesses/default/settings?IncludeSecuritySettings=true").platform(200);
     assert_eq!(shown["SecuritySettings"]["InviteUnregisteredUsers"], OFF);
 }

@@ -1,11 +1,10 @@
 //! What the link's routes refuse, and how they say it.
 
-use domain::{Failure, Refusal, Unavailable};
+use domain::{Failure, Refusal, Unavailable, told};
 use identity::{AuthError, PasswordError, TooMany};
 use poem::Response;
 use poem::http::{StatusCode, header};
 use serde::Serialize;
-use std::error::Error;
 use uuid::Uuid;
 
 /// Seconds after which an unavailable ledger is worth another try.
@@ -17,6 +16,8 @@ pub enum Fault {
     ForeignOrigin,
     #[error("the content type must be application/json")]
     NotJson,
+    #[error("compressed bodies are not taken")]
+    Packed,
     #[error("the body is larger than 64 KiB")]
     TooLarge,
     #[error("the body cannot be read: {0}")]
@@ -57,17 +58,6 @@ impl From<PasswordError> for Fault {
     }
 }
 
-/// An error and all it came from, on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
-}
-
 /// A refusal on the wire.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Body {
@@ -102,12 +92,13 @@ impl Fault {
     pub fn report(&self, request_id: Uuid, what: &'static str) {
         match self {
             Self::Failed(failure @ Failure::Internal(_)) => {
-                tracing::error!(%request_id, failure = chain(failure), what, "internal failure");
+                tracing::error!(%request_id, failure = told(failure), what, "internal failure");
             }
             Self::Failed(Failure::Unavailable(why)) => tracing::warn!(%request_id, %why, what, "not available"),
             Self::Failed(Failure::Refused(_) | Failure::KeyReused)
             | Self::ForeignOrigin
             | Self::NotJson
+            | Self::Packed
             | Self::TooLarge
             | Self::Body(_)
             | Self::NoSession
@@ -142,7 +133,7 @@ impl Fault {
     fn word(&self) -> Word {
         match self {
             Self::ForeignOrigin => word(StatusCode::FORBIDDEN, "foreign-origin"),
-            Self::NotJson => word(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+            Self::NotJson | Self::Packed => word(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
             Self::TooLarge => word(StatusCode::PAYLOAD_TOO_LARGE, "payload-too-large"),
             Self::Body(_) => word(StatusCode::BAD_REQUEST, "malformed"),
             Self::NoSession | Self::WrongCsrf => word(StatusCode::UNAUTHORIZED, "unauthorized"),

@@ -186,6 +186,11 @@ fn request_id(request: &Request) -> Uuid {
 
 /// Only JSON: a form on a foreign page cannot send that without asking first.
 fn check_type(request: &Request) -> Result<(), Fault> {
+    let packed =
+        request.header(header::CONTENT_ENCODING).is_some_and(|how| !how.trim().eq_ignore_ascii_case("identity"));
+    if packed {
+        return Err(Fault::Packed);
+    }
     let essence = request.content_type().and_then(|text| text.split(';').next()).unwrap_or_default();
     if essence.trim().eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Fault::NotJson) }
 }

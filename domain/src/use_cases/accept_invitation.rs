@@ -74,7 +74,8 @@ pub(super) async fn stage_acceptance(
     let Acceptor { user, caller, digest, .. } = acceptor;
     let accept = Accept { by: user, caller, digest: digest.to_owned(), why_not };
     let after = unit.put::<Invitation>(invitation.id, invitation::Command::Accept(accept)).await?;
-    if after.state != State::Accepted {
+    // A wrong secret leaves an invitation that is accepted already as it is: its state alone says nothing.
+    if proof.is_none() || after.state != State::Accepted {
         return Err(unit.refuse(match (proof, why_not) {
             (Some(_), Some(Because::InviterMayNot)) => Refusal::InviterMayNot,
             (Some(_), Some(Because::AddressNotProven)) => Refusal::AddressNotProven,

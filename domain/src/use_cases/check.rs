@@ -16,6 +16,8 @@ pub enum Allowed {
     Organization(Uuid),
     /// Read this organization's invitations: its admins and members.
     ReadOrganization(Uuid),
+    /// Invite to the platform, where that is switched on.
+    Platform,
     Operate(Scope),
     /// Do what only the deployment's own principal may.
     Deploy,
@@ -44,6 +46,7 @@ impl UseCase for Check {
             Allowed::Integrations => permission::create_integration(unit).await,
             Allowed::Organization(id) => permission::organization(unit, id).await.map(|_| ()),
             Allowed::ReadOrganization(id) => permission::read_organization(unit, id).await.map(|_| ()),
+            Allowed::Platform => permission::invite_to_platform(unit).await.map(|_| ()),
             Allowed::Operate(scope) => permission::operate(unit, scope).await,
             Allowed::Deploy if matches!(unit.context().actor, Actor::Deployment | Actor::System) => Ok(()),
             Allowed::Deploy => Err(Refusal::NotPermitted.into()),

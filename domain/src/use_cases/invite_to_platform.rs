@@ -2,7 +2,7 @@ use super::{Draft, account, pending_holder, stage_invitation, stage_resend};
 use crate::bus::Unit;
 use crate::invitation::{Kind, Role};
 use crate::user::{self, User};
-use crate::{Actor, Address, Failure, Refusal, Scope, UseCase, permission};
+use crate::{Address, Failure, UseCase, permission};
 use async_trait::async_trait;
 use std::collections::HashSet;
 
@@ -23,17 +23,7 @@ impl UseCase for InviteToPlatform {
     type Output = ();
 
     async fn run(&self, unit: &mut dyn Unit) -> Result<(), Failure> {
-        let tenant = permission::tenant(unit).await?;
-        match unit.context().actor {
-            // Any logged-in user.
-            Actor::User(id) => permission::records(unit, id).await.map(|_| ())?,
-            Actor::Application(_) | Actor::Deployment | Actor::System | Actor::Visitor => {
-                permission::operate(unit, Scope::Invites).await?
-            }
-        }
-        if !tenant.settings.invite_unregistered {
-            return Err(Refusal::InvitingDisabled.into());
-        }
+        let tenant = permission::invite_to_platform(unit).await?;
         let mut seen = HashSet::new();
         for email in &self.emails {
             if seen.insert(email.key().to_owned()) {

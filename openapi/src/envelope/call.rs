@@ -8,6 +8,7 @@ use super::refusal::{MISSING, NOT_THERE, Refused};
 use super::resources::Session;
 use super::slug::Slug;
 use crate::Service;
+use crate::wire::values::{Read, string};
 use crate::wire::{self, BodyFault, CallerError};
 use domain::employee::Employee;
 use domain::permission::{Records, is_off_boarded};
@@ -236,8 +237,8 @@ fn presented<'r>(params: &mut Params, request: &'r Request) -> Result<Option<Cow
     }
 }
 
-pub(super) fn tenant(value: &Value) -> super::params::Read<TenantName> {
-    TenantName::parse(&super::params::string(value)?).map_err(ToOwned::to_owned)
+pub(super) fn tenant(value: &Value) -> Read<TenantName> {
+    TenantName::parse(&string(value)?).map_err(ToOwned::to_owned)
 }
 
 /// A failure in this dialect's words; what broke is logged under the request's id.

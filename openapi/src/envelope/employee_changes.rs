@@ -1,15 +1,11 @@
 //! What a caller wants of an employee's record, read from the parameters that
 //! `employees/create` and `employees/update` share.
 
-use super::dates::{day, degrees};
-use super::params::{Params, Read, boolean, integer, line, short};
-use domain::employee::{ADDRESS_KEYS, Changes, MAX_SKILL, MAX_SKILLS, Patch};
-use domain::text::MAX_TEXT;
+use super::params::Params;
+use crate::wire::values::{address_part, boolean, day, integer, short, skill};
+use domain::employee::{ADDRESS_KEYS, Changes, MAX_SKILLS, Patch};
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-const LONGITUDE_LIMIT: u32 = 180;
-const LATITUDE_LIMIT: u32 = 90;
 
 /// Reads everything but the e-mail, which both operations require and read themselves.
 pub(super) fn read(params: &mut Params) -> Changes {
@@ -32,7 +28,7 @@ fn skills(params: &mut Params) -> Patch<Vec<String>> {
     match params.take("skills") {
         None => Patch::Keep,
         Some(Value::Null) => Patch::Clear,
-        Some(value) => params.items("skills", &value, MAX_SKILLS, line(MAX_SKILL)).map_or(Patch::Keep, Patch::Set),
+        Some(value) => params.items("skills", &value, MAX_SKILLS, skill).map_or(Patch::Keep, Patch::Set),
     }
 }
 
@@ -59,14 +55,6 @@ fn address_keys(inside: &mut Params) -> BTreeMap<String, Option<String>> {
         }
     }
     keys
-}
-
-fn address_part(key: &str, value: &Value) -> Read<String> {
-    match key {
-        "longitude" => degrees(LONGITUDE_LIMIT)(value),
-        "latitude" => degrees(LATITUDE_LIMIT)(value),
-        _ => line(MAX_TEXT)(value),
-    }
 }
 
 #[cfg(test)]

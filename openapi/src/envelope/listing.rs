@@ -1,8 +1,8 @@
 //! What an `index` may be asked: `page`, `sort`, `search`, `filters`. Names are
 //! looked up in the projections' tables of fields, and unknown ones refused.
 
-use super::dates::day;
-use super::params::{Params, Read, boolean, integer, name, short, string, uuid};
+use super::params::Params;
+use crate::wire::values::{Read, boolean, day, integer, name, short, string, uuid};
 use domain::Timestamp;
 use poem_openapi::Object;
 use projections::limits::MAX_FILTER_VALUES;

@@ -8,7 +8,6 @@
 
 mod call;
 mod content;
-mod dates;
 mod document;
 mod employee_changes;
 mod examples;

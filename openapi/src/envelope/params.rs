@@ -6,16 +6,10 @@
 //! counts as absent, except where it may be cleared.
 
 use super::refusal::MISSING;
+use crate::wire::values::{Read, shown};
+use domain::Fault;
 use domain::employee::Patch;
-use domain::{Address, Fault, text};
 use serde_json::{Map, Value};
-use uuid::Uuid;
-
-/// Integers beyond this are not the same in every JSON reader.
-pub(super) const MAX_INTEGER: i64 = 9_007_199_254_740_991;
-
-/// What one value has to be; the reason is for people.
-pub(super) type Read<T> = Result<T, String>;
 
 /// The members of one JSON object, while they are being read.
 #[derive(Debug)]
@@ -129,61 +123,10 @@ impl Params {
     }
 }
 
-/// Characters of an unknown name that are shown back.
-const SHOWN: usize = 100;
-
-/// A caller's own name for a parameter, cut, and without characters that trick readers.
-fn shown(name: &str) -> String {
-    let cut: String = name.chars().take(SHOWN).collect();
-    text::line(&cut, SHOWN).unwrap_or_else(|_| cut.escape_default().to_string())
-}
-
-pub(super) fn string(value: &Value) -> Read<String> {
-    value.as_str().map(ToOwned::to_owned).ok_or_else(|| "must be a string".to_owned())
-}
-
-/// One line of at most `limit` characters.
-pub(super) fn line(limit: usize) -> impl Fn(&Value) -> Read<String> {
-    move |value| text::line(&string(value)?, limit)
-}
-
-/// Any text field that has no limit of its own.
-pub(super) fn short(value: &Value) -> Read<String> {
-    line(text::MAX_TEXT)(value)
-}
-
-/// A name somebody has to recognize: not blank.
-pub(super) fn name(value: &Value) -> Read<String> {
-    let text = short(value)?;
-    if text.trim().is_empty() { Err("is blank".to_owned()) } else { Ok(text) }
-}
-
-pub(super) fn boolean(value: &Value) -> Read<bool> {
-    value.as_bool().ok_or_else(|| "must be true or false".to_owned())
-}
-
-pub(super) fn integer(value: &Value) -> Read<i64> {
-    let number = value.as_i64().ok_or_else(|| "must be an integer".to_owned())?;
-    if (-MAX_INTEGER..=MAX_INTEGER).contains(&number) { Ok(number) } else { Err("is too large".to_owned()) }
-}
-
-/// The public integer of something; they start at 1.
-pub(super) fn id(value: &Value) -> Read<u64> {
-    let number = integer(value)?;
-    u64::try_from(number).ok().filter(|n| *n > 0).ok_or_else(|| super::refusal::NOT_THERE.to_owned())
-}
-
-pub(super) fn uuid(value: &Value) -> Read<Uuid> {
-    Uuid::parse_str(&string(value)?).map_err(|_| "must be a UUID".to_owned())
-}
-
-pub(super) fn address(value: &Value) -> Read<Address> {
-    Address::parse(&string(value)?).map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::values::{address, boolean, number, short};
     use serde_json::json;
 
     fn params(value: Value) -> Params {
@@ -198,7 +141,7 @@ mod tests {
     #[test]
     fn all_faults_are_told_at_once() {
         let mut p = params(json!({"id": "7", "email": null, "active": "yes", "toString": 1}));
-        assert_eq!(p.required("id", id), None);
+        assert_eq!(p.required("id", number), None);
         assert_eq!(p.required("email", address), None);
         assert_eq!(p.settable("active", boolean), None);
         assert_eq!(
@@ -220,19 +163,6 @@ mod tests {
         assert_eq!(p.patch("c", short), Patch::Set("x".to_owned()));
         assert_eq!(p.patch("d", short), Patch::Keep);
         assert_eq!(p.finish(), vec![]);
-    }
-
-    #[test]
-    fn integers_are_integers_and_ids_begin_at_one() {
-        assert_eq!(integer(&json!(-3)), Ok(-3));
-        for bad in [json!(1.0), json!("1"), json!(true), json!([1]), json!(1e3)] {
-            assert_eq!(integer(&bad), Err("must be an integer".into()), "{bad}");
-        }
-        assert_eq!(integer(&json!(9_007_199_254_740_992_i64)), Err("is too large".into()));
-        assert_eq!(integer(&json!(u64::MAX)), Err("must be an integer".into()));
-        assert_eq!(id(&json!(1)), Ok(1));
-        assert_eq!(id(&json!(0)), Err("does not exist".into()));
-        assert_eq!(id(&json!(-1)), Err("does not exist".into()));
     }
 
     #[test]
@@ -260,13 +190,5 @@ mod tests {
         assert_eq!(p.finish()[0].param, "a\\u{202e}b");
         let p = params(json!({"x".repeat(500): 1}));
         assert_eq!(p.finish()[0].param.len(), 100);
-    }
-
-    #[test]
-    fn texts_are_bounded() {
-        assert_eq!(short(&json!("é".repeat(200))), Ok("é".repeat(200)));
-        assert_eq!(short(&json!("x".repeat(201))), Err("is longer than 200 characters".into()));
-        assert_eq!(short(&json!("a\nb")), Err("has control or direction characters".into()));
-        assert_eq!(name(&json!("  ")), Err("is blank".into()));
     }
 }

@@ -5,6 +5,7 @@
 
 use super::problem::{At, Problem, Refused, escaped};
 use super::refusal;
+use crate::wire::values::MAX_INTEGER;
 use crate::wire::{BodyFault, Member, Members, parse, uuid};
 use domain::invitation::Role;
 use domain::{Address, Timestamp};
@@ -216,8 +217,11 @@ impl Reading {
 
     fn time(&mut self, value: &Value) -> Option<Timestamp> {
         let time = Timestamp::parse(self.text("updated_in_db_at", value)?);
+        // Events hold microseconds, as integers that every JSON reader reads alike.
+        let time = time.filter(|time| (-MAX_INTEGER..=MAX_INTEGER).contains(&time.0));
         if time.is_none() {
-            let detail = "must be a time like 2021-11-23T14:38:02Z or 2021-11-23 14:38:02 UTC";
+            let detail =
+                "must be a time like 2021-11-23T14:38:02Z or 2021-11-23 14:38:02 UTC, in the years 1685 to 2254";
             self.note(Problem::impossible(detail, At::attribute("updated_in_db_at")));
         }
         time

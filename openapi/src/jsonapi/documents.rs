@@ -252,7 +252,7 @@ pub(super) struct CreateAttributes {
     pub recipient_email: EmailText,
     #[oai(nullable)]
     pub invite_user_as: Option<RoleName>,
-    /// When the client's own record was last changed: RFC 3339, or `2021-11-23 14:38:02 UTC`.
+    /// When the client's own record was last changed: RFC 3339, or `2021-11-23 14:38:02 UTC`; 1685 to 2254.
     #[oai(nullable)]
     pub updated_in_db_at: Option<Time>,
     /// Taken and ignored.
@@ -295,7 +295,7 @@ pub(super) struct UpdateData {
 #[oai(rename = "UpdateInviteAttributes", deny_unknown_fields)]
 pub(super) struct UpdateAttributes {
     pub invite_user_as: Option<RoleName>,
-    /// RFC 3339, or `2021-11-23 14:38:02 UTC`.
+    /// RFC 3339, or `2021-11-23 14:38:02 UTC`; 1685 to 2254.
     pub updated_in_db_at: Option<Time>,
     /// Taken and ignored.
     pub created_at: Option<Ignored>,

@@ -4,10 +4,11 @@ use super::Group;
 use super::answers::{Changed, Made, Shown};
 use super::asked::{ApplicationChange, NewApplication};
 use super::desk::{Json, Sent, Visit, answer, done, made};
-use super::read::{Query, Read, name};
+use super::read::Query;
 use super::refusal::No;
 use super::resources::{Application, ApplicationList, NewApplicationToken};
 use crate::Service;
+use crate::wire::values::{Read, name};
 use crate::wire::{
     Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
 };

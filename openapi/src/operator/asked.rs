@@ -153,7 +153,7 @@ pub(super) struct NewUser {
     #[oai(nullable)]
     name: Option<NameText>,
     /// At least 12 characters. Without one nobody can log in with it yet.
-    #[oai(nullable, validator(min_length = 12, max_length = 1024))]
+    #[oai(nullable, validator(min_length = 12, max_length = 200))]
     password: Option<String>,
     /// Company name of a client record made with the account.
     #[oai(nullable)]
@@ -170,7 +170,7 @@ pub(super) struct NewUser {
 pub(super) struct UserChange {
     name: Option<NameText>,
     /// A new password ends all sessions of the user.
-    #[oai(validator(min_length = 12, max_length = 1024))]
+    #[oai(validator(min_length = 12, max_length = 200))]
     password: Option<String>,
     client: Option<NameText>,
     liaison: Option<bool>,

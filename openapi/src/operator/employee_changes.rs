@@ -1,10 +1,9 @@
 //! What a caller wants of an employee's record, read from the members that
 //! making and changing one share.
 
-use super::read::{Read, Reader, boolean, integer, line, short, string};
-use domain::Timestamp;
-use domain::employee::{ADDRESS_KEYS, Changes, MAX_SKILL, MAX_SKILLS, Patch};
-use domain::text::MAX_TEXT;
+use super::read::Reader;
+use crate::wire::values::{Read, address_part, boolean, day, integer, short, skill};
+use domain::employee::{ADDRESS_KEYS, Changes, MAX_SKILLS, Patch};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -30,13 +29,13 @@ fn skills(value: &Value) -> Read<Vec<String>> {
     if items.len() > MAX_SKILLS {
         return Err(format!("has more than {MAX_SKILLS} items"));
     }
-    items.iter().enumerate().map(|(at, item)| line(MAX_SKILL)(item).map_err(|why| format!("[{at}] {why}"))).collect()
+    items.iter().enumerate().map(|(at, item)| skill(item).map_err(|why| format!("[{at}] {why}"))).collect()
 }
 
 fn address(inner: &mut Reader<'_>) -> BTreeMap<String, Option<String>> {
     let mut parts = BTreeMap::new();
     for key in ADDRESS_KEYS {
-        match inner.patch(key, |value| part(key, value)) {
+        match inner.patch(key, |value| address_part(key, value)) {
             Patch::Keep => {}
             Patch::Clear => {
                 parts.insert(key.to_owned(), None);
@@ -47,34 +46,6 @@ fn address(inner: &mut Reader<'_>) -> BTreeMap<String, Option<String>> {
         }
     }
     parts
-}
-
-fn part(key: &str, value: &Value) -> Read<String> {
-    match key {
-        "longitude" => degrees(value, 180.0),
-        "latitude" => degrees(value, 90.0),
-        _ => line(MAX_TEXT)(value),
-    }
-}
-
-/// A decimal number in a string, as the document has it; kept as it was written.
-fn degrees(value: &Value, limit: f64) -> Read<String> {
-    let text = line(32)(value)?;
-    let plain = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.');
-    match text.parse::<f64>().ok().filter(|_| text.chars().all(plain)) {
-        None => Err("must be a decimal number in a string".to_owned()),
-        Some(number) if number.abs() > limit => Err(format!("must be -{limit} to {limit}")),
-        Some(_) => Ok(text),
-    }
-}
-
-/// `YYYY-MM-DD`, or RFC 3339, of which the day in UTC is kept.
-fn day(value: &Value) -> Read<String> {
-    let text = string(value)?;
-    let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text };
-    let time = whole.contains('T').then(|| Timestamp::parse(&whole)).flatten();
-    let time = time.ok_or("must be a date, YYYY-MM-DD or RFC 3339")?;
-    Ok(time.chrono().date_naive().to_string())
 }
 
 #[cfg(test)]
@@ -88,7 +59,7 @@ mod tests {
         let body = json!({
             "active": false, "legal_name": null, "skills": ["welding"],
             "address": {"city": "Tulsa", "street2": null, "longitude": "-95.99"},
-            "date_hired": "2021-11-23T23:30:00-02:00", "date_off_boarded": "2024-02-29",
+            "date_hired": "2021-11-24T23:30:00-02:00", "date_off_boarded": "2024-02-29",
         });
         let mut reader = Reader::of(&body).unwrap();
         let changes = read(&mut reader);

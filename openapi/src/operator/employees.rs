@@ -5,10 +5,11 @@ use super::answers::{Changed, Made, Shown};
 use super::asked::{EmployeeChange, NewEmployee};
 use super::desk::{Json, Sent, Visit, answer, done, made};
 use super::employee_changes;
-use super::read::{Query, address, id};
+use super::read::Query;
 use super::refusal::No;
 use super::resources::{Employee, EmployeeList};
 use crate::Service;
+use crate::wire::values::{address, uuid};
 use crate::wire::{
     Bearer, Body, HeaderParam, KeyText, Line, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
 };
@@ -83,7 +84,7 @@ impl Employees {
             let sent = Sent::of(request, &body)?;
             let mut reader = sent.reader()?;
             let email = reader.required("email", address);
-            let user = reader.optional("user_id", id);
+            let user = reader.optional("user_id", uuid);
             let changes = employee::Changes { email, ..employee_changes::read(&mut reader) };
             reader.finish()?;
             let context = visit.keyed("createEmployee", &sent.bytes)?;

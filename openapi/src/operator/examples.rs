@@ -18,19 +18,31 @@ pub(super) fn added(source: Source) -> Source {
             Some(asked) => source.example(operation, Place::Request, asked),
             None => source,
         };
-        let fault = json!([{"param": "name", "reason": "is missing"}]);
-        source
-            .example(operation, Place::Response(status), answered)
-            .example(operation, Place::Response(400), error("invalid_params", "name is missing", &fault))
-            .example(
-                operation,
-                Place::Response(401),
-                error("unauthenticated", "the token is unknown or revoked", &json!([])),
-            )
-            .example(operation, Place::Response(403), error("not_permitted", "this caller may not do that", &json!([])))
-            .example(operation, Place::Response(404), error("not_found", "there is no such tenant", &json!([])))
-            .example(operation, Place::Response(409), error("name_taken", "that name is taken", &json!([])))
+        refusals()
+            .into_iter()
+            .fold(source.example(operation, Place::Response(status), answered), |source, (status, refusal)| {
+                source.example(operation, Place::Response(status), refusal)
+            })
     })
+}
+
+/// Of what any operation may be refused with, by status; one that does not say the status shows none.
+fn refusals() -> [(u16, Value); 10] {
+    let because = |code, message| error(code, message, &json!([]));
+    let fault = json!([{"param": "name", "reason": "is missing"}]);
+    let found = "something unexpected happened; the request id finds it in the service's log";
+    [
+        (400, error("invalid_params", "name is missing", &fault)),
+        (401, because("unauthenticated", "the token is unknown or revoked")),
+        (403, because("not_permitted", "this caller may not do that")),
+        (404, because("not_found", "there is no such tenant")),
+        (409, because("name_taken", "that name is taken")),
+        (413, because("payload_too_large", "the body has more than 65536 bytes")),
+        (415, because("unsupported_media_type", "the body must be application/json")),
+        (429, because("too_many_requests", "too many; try again in 17 seconds")),
+        (500, because("internal", found)),
+        (503, because("unavailable", "too many requests are being answered")),
+    ]
 }
 
 fn error(code: &str, message: &str, params: &Value) -> Value {
@@ -212,8 +224,8 @@ mod tests {
                 assert!(operation["responses"][status].is_object(), "{name} does not say {status}");
             }
             let bodies = operation["requestBody"]["content"].as_object().into_iter().flatten();
-            let answers = operation["responses"].as_object().unwrap().iter().filter(|(s, _)| s.starts_with('2'));
-            let answers = answers.flat_map(|(_, r)| r["content"].as_object().unwrap());
+            let answers = operation["responses"].as_object().unwrap().values();
+            let answers = answers.flat_map(|answer| answer["content"].as_object().into_iter().flatten());
             for (media, content) in bodies.chain(answers) {
                 assert!(content.get("example").is_some(), "{name} has no example of {media}");
             }

@@ -4,10 +4,11 @@ use super::Group;
 use super::answers::{Made, Shown};
 use super::asked::NewIntegration;
 use super::desk::{Json, Sent, Visit, answer, done, made};
-use super::read::{Query, name, short};
+use super::read::Query;
 use super::refusal::No;
 use super::resources::{Integration, IntegrationList};
 use crate::Service;
+use crate::wire::values::{name, short};
 use crate::wire::{
     Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
 };

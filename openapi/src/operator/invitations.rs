@@ -5,13 +5,14 @@ use super::answers::{Changed, Made, Shown};
 use super::asked::NewInvitation;
 use super::desk::{Json, Sent, Visit, answer, done, made};
 use super::inviting::Draft;
-use super::read::{Query, address, id};
+use super::read::Query;
 use super::refusal::No;
 use super::resources::{
     History, Invitation, InvitationKind, InvitationList, InvitationTarget, InvitedAddress, LogEvent, PageInfo,
     StateFilter,
 };
 use crate::Service;
+use crate::wire::values::{address, uuid};
 use crate::wire::{
     Bearer, Body, EmailText, HeaderParam, KeyText, Number, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured,
     TenantText, invite,
@@ -129,7 +130,7 @@ impl Invitations {
             let (page, per_page) = query.page();
             let kind = query.word("kind", KINDS);
             let state = query.word("state", STATES).unwrap_or(Some(State::Pending));
-            let organization = query.optional("organization", |text| id(&Value::from(text)));
+            let organization = query.optional("organization", |text| uuid(&Value::from(text)));
             let number = query.optional("integration", |t| super::read::whole::<u64>(t, 1, u64::MAX));
             let address = query.optional("email", |text| address(&Value::from(text)));
             query.finish()?;

@@ -2,10 +2,11 @@
 
 use super::desk::Sent;
 use super::invitations::{KINDS, ROLES};
-use super::read::{address, id, message, number, word};
+use super::read::{message, word};
 use super::refusal::No;
 use crate::Service;
 use crate::wire::invite;
+use crate::wire::values::{address, number, uuid};
 use async_trait::async_trait;
 use domain::bus::Unit;
 use domain::invitation::{Invitation, Kind, Role};
@@ -38,7 +39,7 @@ impl Draft {
     pub(super) fn read(sent: &Sent) -> Result<Self, No> {
         let mut reader = sent.reader()?;
         let kind = reader.required("kind", word(KINDS));
-        let organization = reader.optional("organization", id);
+        let organization = reader.optional("organization", uuid);
         let integration = reader.optional("integration", number);
         let email = reader.required("email", address);
         let role = reader.optional("role", word(ROLES));

@@ -5,10 +5,11 @@ use super::answers::{Changed, Made, Shown};
 use super::asked::{MembershipChange, NewOrganization, OrganizationChange};
 use super::desk::{Json, Sent, Visit, answer, done, made};
 use super::invitations::ROLES;
-use super::read::{Query, boolean, name, word};
+use super::read::{Query, word};
 use super::refusal::No;
 use super::resources::{MemberList, MembershipNow, Organization, OrganizationList};
 use crate::Service;
+use crate::wire::values::{boolean, name};
 use crate::wire::{
     Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
 };

@@ -2,13 +2,13 @@
 //! wrong with them: a caller is told all faults at once.
 
 use super::refusal::No;
-use crate::wire::{Member, Members, query, uuid};
+use crate::wire::values::{Read, shown, string};
+use crate::wire::{Member, Members, query};
 use domain::employee::Patch;
-use domain::{Address, Fault, text};
+use domain::{Fault, text};
 use poem::Request;
 use serde_json::Value;
 use std::str::FromStr;
-use uuid::Uuid;
 
 /// Rows of a page when nobody says.
 pub(super) const PAGE_SIZE: u64 = 25;
@@ -16,21 +16,9 @@ pub(super) const PAGE_SIZE: u64 = 25;
 pub(super) const MAX_PAGE_SIZE: u64 = 100;
 /// Pages are not counted beyond this.
 const MAX_PAGE_NUMBER: u64 = 1_000_000_000;
-/// Integers beyond this are not the same in every JSON reader.
-pub(super) const MAX_INTEGER: i64 = 9_007_199_254_740_991;
-/// Characters of an unknown name that are shown back.
-const SHOWN: usize = 100;
-
-pub(super) type Read<T> = Result<T, String>;
 
 const MISSING: &str = "is missing";
 const UNKNOWN: &str = "is not known here";
-
-/// A caller's own name for a parameter, cut, and without characters that trick readers.
-fn shown(name: &str) -> String {
-    let cut: String = name.chars().take(SHOWN).collect();
-    text::line(&cut, SHOWN).unwrap_or_else(|_| cut.escape_default().to_string())
-}
 
 /// The members of one JSON object, while they are being read. Each name is
 /// asked for once; what was not asked for is unknown, and so a fault.
@@ -133,49 +121,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-pub(super) fn string(value: &Value) -> Read<String> {
-    value.as_str().map(ToOwned::to_owned).ok_or_else(|| "must be a string".to_owned())
-}
-
-/// One line of at most `limit` characters.
-pub(super) fn line(limit: usize) -> impl Fn(&Value) -> Read<String> {
-    move |value| text::line(&string(value)?, limit)
-}
-
-pub(super) fn short(value: &Value) -> Read<String> {
-    line(text::MAX_TEXT)(value)
-}
-
-/// A name somebody has to recognize: not blank.
-pub(super) fn name(value: &Value) -> Read<String> {
-    let text = short(value)?;
-    if text.trim().is_empty() { Err("is blank".to_owned()) } else { Ok(text) }
-}
-
 pub(super) fn message(value: &Value) -> Read<String> {
     text::lines(&string(value)?, text::MAX_MESSAGE)
-}
-
-pub(super) fn boolean(value: &Value) -> Read<bool> {
-    value.as_bool().ok_or_else(|| "must be true or false".to_owned())
-}
-
-pub(super) fn integer(value: &Value) -> Read<i64> {
-    let number = value.as_i64().ok_or_else(|| "must be an integer".to_owned())?;
-    if (-MAX_INTEGER..=MAX_INTEGER).contains(&number) { Ok(number) } else { Err("is too large".to_owned()) }
-}
-
-/// The public integer of an employee or integration; they start at 1.
-pub(super) fn number(value: &Value) -> Read<u64> {
-    u64::try_from(integer(value)?).ok().filter(|n| *n > 0).ok_or_else(|| "does not exist".to_owned())
-}
-
-pub(super) fn id(value: &Value) -> Read<Uuid> {
-    uuid(&string(value)?).ok_or_else(|| "must be a UUID".to_owned())
-}
-
-pub(super) fn address(value: &Value) -> Read<Address> {
-    Address::parse(&string(value)?).map_err(|error| error.to_string())
 }
 
 /// A text of a closed list of words.
@@ -255,6 +202,7 @@ pub(super) fn whole<N: FromStr + PartialOrd + std::fmt::Display + Copy>(text: &s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::values::{address, boolean, name, short};
     use serde_json::json;
 
     fn faults(no: Result<(), No>) -> Vec<(String, String)> {

@@ -4,10 +4,11 @@ use super::Group;
 use super::answers::{Changed, Made, Shown};
 use super::asked::{NewTenant, SettingsChange};
 use super::desk::{Json, Sent, Visit, answer, done, made};
-use super::read::{Query, boolean, integer, string};
+use super::read::Query;
 use super::refusal::No;
 use super::resources::{Tenant, TenantList, TenantSettings};
 use crate::Service;
+use crate::wire::values::{boolean, integer, string};
 use crate::wire::{
     Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
 };

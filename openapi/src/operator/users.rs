@@ -4,16 +4,18 @@ use super::Group;
 use super::answers::{Changed, Made, Shown};
 use super::asked::{NewUser, UserChange};
 use super::desk::{Json, Sent, Visit, answer, done, made};
-use super::read::{Query, Read, address, boolean, name, string};
+use super::read::Query;
 use super::refusal::No;
 use super::resources::{User, UserList};
 use crate::Service;
+use crate::wire::values::{Read, address, boolean, name, string};
 use crate::wire::{
     Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
 };
+use domain::text::{MAX_PASSWORD, MIN_PASSWORD};
 use domain::use_cases::{Allowed, CreateUser, UpdateUser};
 use domain::{Address, Context, Failure, Scope, Unavailable, What, user};
-use identity::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS, PasswordError};
+use identity::PasswordError;
 use poem::Request;
 use poem_openapi::OpenApi;
 use projections::UserRow;
@@ -28,10 +30,11 @@ const ALLOWED: Allowed = Allowed::Operate(Scope::Users);
 /// Checked before anything is written; the same is checked where it is kept.
 fn password(value: &Value) -> Read<String> {
     let text = string(value)?;
-    if text.chars().count() < MIN_PASSWORD_CHARS {
-        return Err(PasswordError::TooShort.to_string());
+    match text.chars().count() {
+        length if length > MAX_PASSWORD => Err(PasswordError::TooLong.to_string()),
+        length if length < MIN_PASSWORD => Err(PasswordError::TooShort.to_string()),
+        _ => Ok(text),
     }
-    if text.len() > MAX_PASSWORD_BYTES { Err(PasswordError::TooLong.to_string()) } else { Ok(text) }
 }
 
 /// What a body says of an account to make.

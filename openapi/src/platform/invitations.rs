@@ -7,7 +7,7 @@ use super::{ByBrowserOrBearer, Tag, answered, door};
 use crate::Service;
 use crate::wire::{self, Body, HeaderParam, KeyText, Member, QueryParam, Reply, Secured, TenantText, arrival};
 use domain::text::{MAX_MESSAGE, lines};
-use domain::use_cases::{InviteToPlatform, MAX_ADDRESSES};
+use domain::use_cases::{Allowed, Check, InviteToPlatform, MAX_ADDRESSES};
 use domain::{Address, Refusal, What};
 use poem::http::StatusCode;
 use poem::{Request, Response};
@@ -69,8 +69,15 @@ impl Invitations {
         if names_one && wire::tenant_of(request).as_ref() != Some(&caller.tenant) {
             return Err(Refusal::NotFound(What::Tenant).into());
         }
-        let Wanted { emails, message } = decode(&door::json(body)?)?;
         let mut context = caller.context(request);
+        let Wanted { emails, message } = match door::json(body).and_then(|body| decode(&body)) {
+            Ok(wanted) => wanted,
+            Err(fault) => {
+                // The document asks first whether inviting is allowed.
+                service.bus.perform(context, Check(Allowed::Platform)).await?;
+                return Err(fault);
+            }
+        };
         context.idempotency = wire::idempotency(request, OPERATION, body.bytes()?, &service.identity)?;
         let case = InviteToPlatform { emails: emails.clone(), message };
         wire::invite(service, context, &emails, case).await??;

@@ -1,11 +1,9 @@
 //! What is known of a request as soon as it arrives.
 
 use crate::{Dialect, HttpSettings};
-use domain::{Failure, Timestamp};
+use domain::{Failure, Timestamp, told};
 use poem::Request;
 use poem::http::HeaderMap;
-use std::error::Error;
-use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use uuid::Uuid;
 
@@ -63,23 +61,12 @@ impl Arrival {
                     request_id = %self.request_id,
                     dialect = self.dialect.name(),
                     route = self.route,
-                    failure = chain(failure),
+                    failure = told(failure),
                     "internal failure"
                 );
             }
         }
     }
-}
-
-/// An error and all it came from, on one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let _ = write!(text, ": {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// The nearest hop that is not a trusted proxy of ours.

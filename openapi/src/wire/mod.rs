@@ -20,6 +20,7 @@ mod routes;
 mod security;
 mod shell;
 mod types;
+pub mod values;
 
 pub use arrival::{Arrival, arrival, peer};
 pub use body::{Body, BodyFault, MAX_BODY, Media};

@@ -1,10 +1,10 @@
 //! Around every dialect: what happens before, beside and after its operations.
 
-use super::arrival::{REQUEST_ID, chain};
+use super::arrival::REQUEST_ID;
 use super::routes::{Match, Routes};
 use super::{Answered, Arrival};
 use crate::{Dialect, HttpSettings, Service};
-use domain::CommandBus;
+use domain::{CommandBus, told};
 use futures_util::FutureExt;
 use poem::endpoint::BoxEndpoint;
 use poem::http::header::ACCEPT;
@@ -142,7 +142,7 @@ impl<W: Words> Shell<W> {
         match AssertUnwindSafe(operation.call(request)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                let failure = chain(&Named(error));
+                let failure = told(&Named(error));
                 tracing::error!(request_id = %arrival.request_id, route = arrival.route, failure, "no operation answered");
                 crashed()
             }

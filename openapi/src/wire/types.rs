@@ -114,11 +114,11 @@ documented!(
 );
 documented!(
     /// A decimal number in a string, -180 to 180.
-    Longitude of String, text(r"^-?((1[0-7]|[1-9])?[0-9](\.[0-9]{1,12})?|180)$", 32)
+    Longitude of String, text(r"^-?((1[0-7]|[1-9])?[0-9](\.[0-9]{1,12})?|180)$", domain::text::MAX_TEXT)
 );
 documented!(
     /// A decimal number in a string, -90 to 90.
-    Latitude of String, text(r"^-?([1-8]?[0-9](\.[0-9]{1,12})?|90)$", 32)
+    Latitude of String, text(r"^-?([1-8]?[0-9](\.[0-9]{1,12})?|90)$", domain::text::MAX_TEXT)
 );
 documented!(
     /// Which page, from 1.

@@ -64,17 +64,6 @@ impl PublishError {
     pub fn stays(&self) -> bool {
         matches!(self, Self::Sink(fault) if fault.stays())
     }
-
-    /// With what it comes from, for people.
-    fn words(&self) -> String {
-        let mut words = self.to_string();
-        let mut source = self.source();
-        while let Some(fault) = source {
-            words = format!("{words}: {fault}");
-            source = fault.source();
-        }
-        words
-    }
 }
 
 /// What the service tells of it.
@@ -269,7 +258,7 @@ impl Inner {
                     let error = &fault as &dyn Error;
                     tracing::warn!(error, "the views' copy stands still; trying again");
                 }
-                told.fault = Some(fault.words());
+                told.fault = Some(domain::told(&fault));
             }
         }
     }

@@ -10,7 +10,7 @@ use super::{Publication, SCHEMA};
 use crate::Views;
 use crate::story::{Story, tenant};
 use cluster::{Cluster, Database};
-use domain::Actor;
+use domain::{Actor, told};
 use history::History;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -282,7 +282,7 @@ async fn a_database_that_is_not_for_this_ledger_is_refused_by_name() {
     let refused = open(&others, &database).check().await.unwrap_err();
     assert!(refused.stays());
     let words = format!("they belong to the ledger {}: name another database", one.ledger.ledger_id());
-    assert!(refused.words().contains(&words), "{}", refused.words());
+    assert!(told(&refused).contains(&words), "{}", told(&refused));
     // It is not taken from its ledger by one that goes on all the same.
     let intruder = Copying::start(&others, &database);
     intruder
@@ -295,19 +295,19 @@ async fn a_database_that_is_not_for_this_ledger_is_refused_by_name() {
     let foreign = Cluster::shared().database();
     foreign.run("CREATE SCHEMA views; CREATE TABLE views.sales (amount int)");
     let refused = open(&views, &foreign).check().await.unwrap_err();
-    assert!(refused.words().contains("the schema views is another program's: name a database of its own"));
+    assert!(told(&refused).contains("the schema views is another program's: name a database of its own"));
     let newer = Cluster::shared().database();
     open(&views, &newer).check().await.unwrap();
     newer.run("UPDATE views.meta SET value = '99' WHERE name = 'schema'");
     let refused = open(&views, &newer).check().await.unwrap_err();
-    assert!(refused.words().contains("the database has schema 99, this program knows up to 1"), "{}", refused.words());
+    assert!(told(&refused).contains("the database has schema 99, this program knows up to 1"), "{}", told(&refused));
     let latin = Cluster::shared().database_with("ENCODING 'LATIN1' TEMPLATE template0");
     let refused = open(&views, &latin).check().await.unwrap_err();
-    assert!(refused.words().contains("encoded as LATIN1"), "{}", refused.words());
+    assert!(told(&refused).contains("encoded as LATIN1"), "{}", told(&refused));
     // No such role stays so; a server that is away does not.
     let nobody = DatabaseUrl::new(database.url_as("nobody"));
     let refused = Publication::new(views.clone(), &nobody, "a test").unwrap().check().await.unwrap_err();
-    assert!(refused.words().contains("role \"nobody\" does not exist"), "{}", refused.words());
+    assert!(told(&refused).contains("role \"nobody\" does not exist"), "{}", told(&refused));
     let away = DatabaseUrl::new("postgres://nobody@localhost/nothing?host=/nowhere");
     let away = Publication::new(views, &away, "a test").unwrap();
     away.check().await.unwrap();

@@ -60,7 +60,7 @@ pub enum OrganizationCommand {
     Create {
         #[arg(long)]
         name: String,
-        /// Only the invited address may accept an invitation, and must be proven
+        /// Only who proves the invited address may accept: with the mail's own secret, or an account whose address is proven
         #[arg(long)]
         bind_recipient: bool,
     },

@@ -3,11 +3,12 @@ use super::{Area, Json};
 use crate::Service;
 use crate::envelope::call::{Call, Operation, Who, read};
 use crate::envelope::content::Form;
+use crate::envelope::employee_changes;
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Employee;
 use crate::envelope::sending::Written;
-use crate::envelope::{employee_changes, params};
+use crate::wire::values;
 use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use async_trait::async_trait;
 use domain::bus::Unit;
@@ -86,8 +87,8 @@ impl EmployeesCreate {
 
 async fn create(service: &Service, request: &Request, body: &Json<Params>) -> Result<Done, Refused> {
     let mut call = Call::open(service, request, body.bytes(), &OPERATION)?;
-    let user = call.params.optional("user_id", params::uuid);
-    let email = call.params.required("email", params::address);
+    let user = call.params.optional("user_id", values::uuid);
+    let email = call.params.required("email", values::address);
     let changes = employee_changes::read(&mut call.params);
     let call = call.admit().await?;
     call.settle(Allowed::Employees { all: true }).await?;

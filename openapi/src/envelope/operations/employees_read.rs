@@ -2,11 +2,11 @@ use super::{Area, Json};
 use crate::Service;
 use crate::envelope::call::{Call, Operation, Reach, Who, read};
 use crate::envelope::content::Form;
-use crate::envelope::params;
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Employee;
 use crate::envelope::slug::Slug;
+use crate::wire::values;
 use crate::wire::{Bearer, Secured};
 use domain::{Refusal, What};
 use poem::Request;
@@ -49,7 +49,7 @@ impl EmployeesRead {
 
 async fn show(service: &Service, request: &Request, body: &Json<Params>) -> Result<Done, Refused> {
     let mut call = Call::open(service, request, body.bytes(), &OPERATION)?;
-    let number = call.params.required("id", params::id);
+    let number = call.params.required("id", values::number);
     let call = call.admit().await?;
     let reach = call.reach().await?;
     call.no_faults()?;

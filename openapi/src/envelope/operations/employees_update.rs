@@ -2,12 +2,13 @@ use super::{Area, Json};
 use crate::Service;
 use crate::envelope::call::{Admitted, Call, Operation, Reach, Who, read};
 use crate::envelope::content::Form;
+use crate::envelope::employee_changes;
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Employee;
 use crate::envelope::sending::{self, Asked, Asking, Word};
 use crate::envelope::slug::Slug;
-use crate::envelope::{employee_changes, params};
+use crate::wire::values;
 use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use async_trait::async_trait;
 use domain::bus::{MailRef, Unit};
@@ -118,8 +119,8 @@ impl EmployeesUpdate {
 async fn update(service: &Service, request: &Request, body: &Json<Params>) -> Result<Done, Refused> {
     let mut call = Call::open(service, request, body.bytes(), &OPERATION)?;
     let beyond_own = call.params.has_other_than(&OWN);
-    let number = call.params.required("id", params::id);
-    let email = call.params.required("email", params::address);
+    let number = call.params.required("id", values::number);
+    let email = call.params.required("email", values::address);
     let changes = employee_changes::read(&mut call.params);
     let call = call.admit().await?;
     if call.has_faults() {

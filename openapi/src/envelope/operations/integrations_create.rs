@@ -2,10 +2,10 @@ use super::{Area, Json};
 use crate::Service;
 use crate::envelope::call::{Call, Operation, Who, read};
 use crate::envelope::content::Form;
-use crate::envelope::params;
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Integration;
+use crate::wire::values;
 use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use domain::use_cases::{Allowed, CreateIntegration};
 use poem::Request;
@@ -58,8 +58,8 @@ impl IntegrationsCreate {
 
 async fn create(service: &Service, request: &Request, body: &Json<Params>) -> Result<Done, Refused> {
     let mut call = Call::open(service, request, body.bytes(), &OPERATION)?;
-    let name = call.params.required("name", params::name);
-    let description = call.params.optional("description", params::short);
+    let name = call.params.required("name", values::name);
+    let description = call.params.optional("description", values::short);
     let call = call.admit().await?;
     call.settle(Allowed::Integrations).await?;
     let case = CreateIntegration { name: read(name)?, description };

@@ -2,12 +2,12 @@ use super::{Area, Json};
 use crate::Service;
 use crate::envelope::call::{Call, Operation, Who, read};
 use crate::envelope::content::Form;
-use crate::envelope::params;
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Invitation;
 use crate::envelope::sending::{self, Asked, Asking, Word, Written};
 use crate::envelope::slug::Slug;
+use crate::wire::values;
 use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use async_trait::async_trait;
 use domain::bus::{MailRef, Unit};
@@ -74,8 +74,8 @@ impl IntegrationsInvitationEmail {
 
 async fn invite(service: &Service, request: &Request, body: &Json<Params>) -> Result<Done, Refused> {
     let mut call = Call::open(service, request, body.bytes(), &OPERATION)?;
-    let number = call.params.required("id", params::id);
-    let email = call.params.required("email", params::address);
+    let number = call.params.required("id", values::number);
+    let email = call.params.required("email", values::address);
     let call = call.admit().await?;
     call.settle(Allowed::Integrations).await?;
     let case = Inviting(InviteToIntegration { number: read(number)?, email: read(email)? });

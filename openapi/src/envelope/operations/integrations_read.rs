@@ -2,11 +2,11 @@ use super::{Area, Json};
 use crate::Service;
 use crate::envelope::call::{Admitted, Call, Operation, Who, read};
 use crate::envelope::content::Form;
-use crate::envelope::params;
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Integration;
 use crate::envelope::slug::Slug;
+use crate::wire::values;
 use crate::wire::{Bearer, Secured};
 use domain::membership::{self, Membership};
 use domain::use_cases::Allowed;
@@ -58,7 +58,7 @@ impl IntegrationsRead {
 
 async fn show(service: &Service, request: &Request, body: &Json<Params>) -> Result<Done, Refused> {
     let mut call = Call::open(service, request, body.bytes(), &OPERATION)?;
-    let number = call.params.required("id", params::id);
+    let number = call.params.required("id", values::number);
     let call = call.admit().await?;
     call.permit_and_settle(Allowed::Integrations).await?;
     let row = service.views.integration(&call.caller.tenant, read(number)?).await.map_err(|f| call.refuse(f))?;

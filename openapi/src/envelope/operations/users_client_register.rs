@@ -2,10 +2,10 @@ use super::Area;
 use crate::Service;
 use crate::envelope::call::{Call, Operation, Who, read};
 use crate::envelope::content::{Base64OfJson, Form, SensitiveMedia};
-use crate::envelope::params;
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::{Client, Session};
+use crate::wire::values;
 use crate::wire::{Bearer, Body, Secured};
 use domain::use_cases::RegisterClient;
 use domain::{Failure, Refusal};
@@ -59,7 +59,7 @@ async fn register(
     body: &Body<SensitiveMedia, Base64OfJson>,
 ) -> Result<Done, Refused> {
     let mut call = Call::open(service, request, body.bytes(), &OPERATION)?;
-    let company_name = call.params.required("company_name", params::name);
+    let company_name = call.params.required("company_name", values::name);
     let call = call.admit().await?;
     let session = call.caller.principal.session().ok_or(Refusal::UsersOnly)?;
     call.no_faults()?;

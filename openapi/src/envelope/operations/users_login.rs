@@ -2,11 +2,11 @@ use super::Area;
 use crate::Service;
 use crate::envelope::call::{Operation, Who, client_required, read, records, refuse, start, tenant};
 use crate::envelope::content::{Base64OfJson, Form, SensitiveMedia};
-use crate::envelope::params::{self, Read};
 use crate::envelope::refusal::Refused;
 use crate::envelope::reply::{Answer, Done, Reply, reply};
 use crate::envelope::resources::Session;
 use crate::envelope::slug::Slug;
+use crate::wire::values::{self, Read};
 use crate::wire::{Body, arrival};
 use domain::TenantName;
 use domain::text::MAX_PASSWORD;
@@ -51,9 +51,9 @@ async fn log_in(
     body: &Body<SensitiveMedia, Base64OfJson>,
 ) -> Result<Done, Refused> {
     let mut sent = start(service, request, body.bytes(), &OPERATION)?;
-    let email = sent.required("email", params::address);
+    let email = sent.required("email", values::address);
     let password = sent.required("password", password);
-    let remember_me = sent.optional("remember_me", params::boolean).unwrap_or(false);
+    let remember_me = sent.optional("remember_me", values::boolean).unwrap_or(false);
     let tenant = sent.optional("tenant", tenant).unwrap_or_else(TenantName::default_tenant);
     let faults = sent.finish();
     if !faults.is_empty() {
@@ -79,7 +79,7 @@ fn refused(request: &Request, error: LogInError) -> Refused {
 
 /// Any text within bounds: what is no password of ours is wrong, not malformed.
 fn password(value: &Value) -> Read<String> {
-    let text = params::string(value)?;
+    let text = values::string(value)?;
     if text.chars().count() > MAX_PASSWORD {
         return Err(format!("is longer than {MAX_PASSWORD} characters"));
     }
