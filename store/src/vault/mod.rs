@@ -74,7 +74,7 @@ pub enum VaultError {
     Server(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the vault does not open")]
     Open(#[source] Box<OpenError>),
-    /// No block of keys was written within the wait.
+    /// No block of keys was written within the wait, or none can be.
     #[error("no key was ready in time")]
     Empty,
     #[error("the key of subject {subject} is destroyed")]

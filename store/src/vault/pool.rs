@@ -21,10 +21,13 @@ use crate::{OpenError, locks::lock};
 const BLOCK: usize = 1_024;
 /// Below so many ready keys another block is made.
 const LOW: usize = 1_536;
-/// How long a subject is waited for.
-const WAIT: Duration = Duration::from_secs(2);
-/// Between attempts while the file cannot be written.
+/// How long a subject is waited for while a block is being written: a disk that
+/// others use, too, may take seconds for it, as for any commit.
+const WAIT: Duration = Duration::from_secs(10);
+/// Between attempts while no block can be written.
 const RETRY: Duration = Duration::from_millis(250);
+/// After so many attempts in a row that failed nobody waits for the next one.
+const ATTEMPTS: u32 = 3;
 
 pub(super) struct Pool {
     shared: Arc<Shared>,
@@ -36,7 +39,7 @@ struct Shared {
     stock: Mutex<Stock>,
     /// Tells the maker that the stock runs low.
     low: Condvar,
-    /// Tells those who wait that there is a block.
+    /// Tells those who wait that there is a block, or that it failed.
     filled: Notify,
 }
 
@@ -45,6 +48,8 @@ struct Stock {
     ready: VecDeque<(Uuid, Key)>,
     asked: bool,
     closed: bool,
+    /// Attempts in a row that failed.
+    failed: u32,
 }
 
 impl Pool {
@@ -61,7 +66,7 @@ impl Pool {
         tokio::pin!(wait);
         loop {
             let filled = self.shared.filled.notified();
-            if let Some(found) = self.shared.pop() {
+            if let Some(found) = self.shared.pop()? {
                 return Ok(found);
             }
             tokio::select! {
@@ -91,14 +96,15 @@ impl Drop for Pool {
 }
 
 impl Shared {
-    fn pop(&self) -> Option<(Uuid, Key)> {
+    /// One key, if there is one; refused while none can be made.
+    fn pop(&self) -> Result<Option<(Uuid, Key)>, VaultError> {
         let mut stock = lock(&self.stock);
         let found = stock.ready.pop_front();
         if stock.ready.len() < LOW && !stock.asked {
             stock.asked = true;
             self.low.notify_one();
         }
-        found
+        if found.is_none() && stock.failed >= ATTEMPTS { Err(VaultError::Empty) } else { Ok(found) }
     }
 
     fn run(&self) {
@@ -117,10 +123,13 @@ impl Shared {
                 Ok(block) => {
                     stock.ready.extend(block);
                     stock.asked = stock.ready.len() < LOW;
+                    stock.failed = 0;
                     self.filled.notify_waiters();
                 }
                 Err(fault) => {
                     tracing::error!(error = &fault as &dyn std::error::Error, "a block of keys could not be written");
+                    stock.failed = stock.failed.saturating_add(1);
+                    self.filled.notify_waiters();
                     let (woken, _) = self.low.wait_timeout(stock, RETRY).unwrap_or_else(PoisonError::into_inner);
                     stock = woken;
                 }

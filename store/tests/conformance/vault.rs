@@ -1,7 +1,11 @@
 //! Keys: made ahead, handed out once, never again after a restart.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
+use rusqlite::Connection;
 use store::{KeyCount, Vault, VaultError, VaultOptions};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -22,11 +26,7 @@ async fn no_subject_is_handed_out_twice_not_even_after_a_restart() {
             running.push(tokio::spawn(async move {
                 let mut got = Vec::new();
                 while got.len() < 400 {
-                    match vault.subject().await {
-                        Ok(subject) => got.push(subject),
-                        // A disk that takes its time is an answer, and none of this story's concern.
-                        Err(fault) => assert!(matches!(fault, VaultError::Empty), "{fault:?}"),
-                    }
+                    got.push(vault.subject().await.unwrap());
                 }
                 got
             }));
@@ -48,7 +48,7 @@ async fn a_command_that_needs_no_key_writes_none() {
     let vault = open(&folder);
     vault.close().await;
     drop(vault);
-    let keys = rusqlite::Connection::open(folder.path().join("keys.db")).unwrap();
+    let keys = Connection::open(folder.path().join("keys.db")).unwrap();
     let count: i64 = keys.query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 0);
 }
@@ -64,6 +64,38 @@ async fn secrets_are_the_same_after_a_restart_and_tombstones_stay() {
     let vault = open(&folder);
     assert_eq!(vault.secret("codes"), secret);
     assert_eq!(vault.count(&[subject.id]).unwrap(), KeyCount { live: 0, destroyed: 1, missing: 0 });
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_its_time_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = open(&folder);
+    let other = Connection::open(folder.path().join("keys.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let subject = vault.subject();
+    tokio::pin!(subject);
+    tokio::time::pause();
+    assert!(tokio::time::timeout(Duration::from_secs(4), &mut subject).await.is_err(), "it is given up");
+    tokio::time::resume();
+    other.execute_batch("ROLLBACK").unwrap();
+    subject.await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_waits_long_for_a_file_that_refuses_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = open(&folder);
+    let other = Connection::open(folder.path().join("keys.db")).unwrap();
+    other.execute_batch("CREATE TRIGGER full BEFORE INSERT ON keys BEGIN SELECT RAISE(ABORT, 'no room'); END").unwrap();
+    let asked = Instant::now();
+    assert!(matches!(vault.subject().await, Err(VaultError::Empty)));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    other.execute_batch("DROP TRIGGER full").unwrap();
+    // The next attempt comes by itself.
+    while vault.subject().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(asked.elapsed() < Duration::from_secs(30), "no key is made again");
+    }
 }
 
 #[cfg(unix)]
