@@ -128,6 +128,7 @@ fn row(event: &Recorded, kind: Kind, number: u64, part: u8, waited: bool) -> Res
         number,
         part,
         position: event.position,
+        version: event.version,
         tseq: event.tseq,
         event: event.event_id,
         request: named("request_id"),

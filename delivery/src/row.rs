@@ -97,6 +97,9 @@ pub(crate) struct Row {
     pub number: u64,
     pub part: u8,
     pub position: Position,
+    /// Of the asking event. 0 in rows of before it was kept.
+    #[serde(default)]
+    pub version: u64,
     /// The asking event's number in its tenant.
     pub tseq: u64,
     /// The asking event.

@@ -217,7 +217,8 @@ where
 /// Reading one aggregate at the head of the log, outside any unit.
 #[async_trait]
 pub trait Peek<A: Root>: Send + Sync {
-    async fn peek(&self, tenant: &TenantName, id: Uuid) -> Result<Arc<A>, Failure>;
+    /// Not older than `since`, a version that stands in the log.
+    async fn peek(&self, tenant: &TenantName, id: Uuid, since: u64) -> Result<Arc<A>, Failure>;
 }
 
 /// What stands behind the bus: the program wires the ledger in here.
@@ -309,7 +310,19 @@ impl CommandBus {
     where
         dyn Runner: Peek<A>,
     {
-        Peek::<A>::peek(&*self.runner, tenant, id).await
+        Peek::<A>::peek(&*self.runner, tenant, id, 0).await
+    }
+
+    /// As [`Self::load`], for whoever has read that version in the log: it stands there a moment
+    /// before [`Self::load`] has it, which is as new as the last answer that was given.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub async fn load_since<A: Root>(&self, tenant: &TenantName, id: Uuid, version: u64) -> Result<Arc<A>, Failure>
+    where
+        dyn Runner: Peek<A>,
+    {
+        Peek::<A>::peek(&*self.runner, tenant, id, version).await
     }
 
     /// # Errors

@@ -154,6 +154,8 @@ pub struct User {
     pub employee: Option<Uuid>,
     pub liaison: bool,
     pub administrator: bool,
+    /// Version of the last event that changed what the account may do; 0 when none did.
+    pub rights_version: u64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     /// When the last account notice was asked for.
@@ -174,6 +176,7 @@ impl Default for User {
             employee: None,
             liaison: false,
             administrator: false,
+            rights_version: 0,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
             notice_at: None,
@@ -241,6 +244,9 @@ impl crate::Root for User {
 
     fn evolve(&mut self, event: &Event, origin: &Origin) {
         self.version = origin.version;
+        if let Event::ClientRegistered(_) | Event::RightsChanged(_) | Event::EmployeeLinked(_) = event {
+            self.rights_version = origin.version;
+        }
         match event {
             Event::Created(e) => {
                 self.id = origin.id;

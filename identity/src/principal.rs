@@ -66,6 +66,9 @@ pub struct Session {
     pub expires_at: Option<Timestamp>,
     pub remember_me: bool,
     pub logged_in_at: Timestamp,
+    /// Whether the account may do something else now than when this token was
+    /// given out. A session by cookie gets a new one then.
+    pub rights_changed: bool,
 }
 
 // Token and CSRF token are left out: what prints a principal may be a log line.
@@ -78,6 +81,7 @@ impl fmt::Debug for Session {
             .field("expires_at", &self.expires_at)
             .field("remember_me", &self.remember_me)
             .field("logged_in_at", &self.logged_in_at)
+            .field("rights_changed", &self.rights_changed)
             .finish_non_exhaustive()
     }
 }

@@ -118,22 +118,24 @@ impl Identity {
             Found::Unknown => return Err(AuthError::Unknown),
         };
         let (tenant, user) = (&held.record.tenant, held.record.user);
-        if !self.may_have_session(tenant, user).await.map_err(AuthError::Unavailable)? {
+        let Some(user) = self.who_may_log_in(tenant, user).await.map_err(AuthError::Unavailable)? else {
             inner.sessions.end_later(digest, user, now).map_err(AuthError::Unavailable)?;
             return Err(AuthError::Expired);
-        }
+        };
         inner.sessions.touch(digest, &held, now);
-        Ok(self.shown(token, &held.record))
+        let rights_changed = held.record.rights != user.rights_version;
+        Ok(Session { rights_changed, ..self.shown(token, &held.record) })
     }
 
-    /// Users that exist, unless their employee record has ended.
-    async fn may_have_session(&self, tenant: &TenantName, user: Uuid) -> Result<bool, Failure> {
+    /// The user, if there is one, unless their employee record has ended.
+    async fn who_may_log_in(&self, tenant: &TenantName, user: Uuid) -> Result<Option<Arc<User>>, Failure> {
         let user = self.inner.bus.load::<User>(tenant, user).await?;
         let employee = match user.employee {
             Some(id) => Some(self.inner.bus.load::<Employee>(tenant, id).await?),
             None => None,
         };
-        Ok(user.exists() && !permission::is_off_boarded(employee.as_deref(), self.now()))
+        let may = user.exists() && !permission::is_off_boarded(employee.as_deref(), self.now());
+        Ok(may.then_some(user))
     }
 
     fn shown(&self, token: Token, record: &Record) -> Session {
@@ -146,6 +148,7 @@ impl Identity {
             expires_at: record.expires_at(),
             remember_me: record.remember_me,
             logged_in_at: record.logged_in_at,
+            rights_changed: false,
         }
     }
 
@@ -188,14 +191,12 @@ impl Identity {
             None => None,
         };
         let right = inner.passwords.is(kept.as_ref(), request.password).await?;
-        let (Some(user), Some(kept), true) = (user, kept, right) else { return Ok(None) };
-        if !self.may_have_session(&request.tenant, user).await? {
-            return Ok(None);
-        }
+        let (Some(id), Some(kept), true) = (user, kept, right) else { return Ok(None) };
+        let Some(user) = self.who_may_log_in(&request.tenant, id).await? else { return Ok(None) };
         let now = self.now();
         // A password that is changed at this moment opens nothing.
-        let batch = kept.expect(admitted.forgive(Batch::new(), now)?, user);
-        let record = Record::new(request.tenant.clone(), user, request.remember_me, now);
+        let batch = kept.expect(admitted.forgive(Batch::new(), now)?, id);
+        let record = Record::new(&user, request.remember_me, now);
         self.open(batch, record).await
     }
 
@@ -204,8 +205,9 @@ impl Identity {
     ///
     /// # Errors
     /// When it cannot be kept.
-    pub async fn open_session(&self, tenant: TenantName, user: Uuid, remember_me: bool) -> Result<Session, Failure> {
-        let record = Record::new(tenant, user, remember_me, self.now());
+    pub async fn open_session(&self, tenant: &TenantName, user: Uuid, remember_me: bool) -> Result<Session, Failure> {
+        let user = self.inner.bus.load::<User>(tenant, user).await?;
+        let record = Record::new(&user, remember_me, self.now());
         self.open(Batch::new(), record).await?.ok_or_else(|| Failure::internal("a new session was there before"))
     }
 
@@ -241,8 +243,10 @@ impl Identity {
     pub async fn renew(&self, session: &Session) -> Result<Session, Failure> {
         let token = Token::random(TokenKind::Session)?;
         let (old, new, now) = (session.token.digest(), token.digest(), self.now());
-        let renewed =
-            self.uncut(move |identity| async move { identity.inner.sessions.replace(&old, &new, now).await }).await?;
+        let user = self.inner.bus.load::<User>(&session.tenant, session.user).await?;
+        let renewed = self
+            .uncut(move |identity| async move { identity.inner.sessions.replace(&old, &new, &user, now).await })
+            .await?;
         Ok(self.shown(token, &renewed.ok_or(Refusal::NotPermitted)?))
     }
 

@@ -13,6 +13,8 @@ mod link;
 mod mail_board;
 mod outcomes;
 mod record;
+#[cfg(test)]
+mod tests;
 mod uncut;
 mod unit;
 
@@ -346,8 +348,9 @@ impl Runner for Bus {
 
 #[async_trait]
 impl<A: Root> Peek<A> for Bus {
-    async fn peek(&self, tenant: &TenantName, id: Uuid) -> Result<Arc<A>, Failure> {
+    async fn peek(&self, tenant: &TenantName, id: Uuid, since: u64) -> Result<Arc<A>, Failure> {
         let stream = stream_of::<A>(tenant, id);
+        self.inner.cache.forget_older(&stream, since);
         self.inner.current::<A>(&stream, tenant, id).map(|(_, state)| state)
     }
 }

@@ -307,7 +307,7 @@ fn mandrill_email_failed_is_500_when_the_provider_refuses_and_nothing_is_tried_a
 /// With `--mail none` nobody will ever say what became of a mail.
 #[test]
 fn where_no_mail_is_sent_nothing_is_waited_for_and_the_answer_says_so() {
-    let mut house = House::with(&[("mail", "none"), ("mail_wait_seconds", "60")]);
+    let mut house = House::with(&[("mail", "none")]);
     let integration = house.integration("Acme Calendar");
     let ask = |house: &House| {
         let asked = json!({"id": integration, "email": BOB});

@@ -82,6 +82,61 @@ fn accepting_gives_a_browser_a_new_session_and_its_old_one_ends() {
 }
 
 #[test]
+fn a_browser_gets_a_new_session_when_its_rights_change_and_its_old_one_ends() {
+    let house = House::start();
+    let ann = house.user(ANN);
+    let change = |asked: Value| house.deployment().patch(&format!("/api/ledger/users/{}", ann.id), &asked).expect(200);
+    let off = json!({"InviteUnregisteredUsers": "com.soa.feature.disabled"});
+    let settings_of = |browser: &Browser| browser.write("PUT", "/api/businesses/default/usersettings", &off);
+    let name = json!({"name": "Ann Example"});
+    change(name);
+    assert!(settings(&ann.browser).headers("set-cookie").is_empty(), "a name is no right");
+    // A refusal carries the cookies, too.
+    change(json!({"liaison": true}));
+    let refused = settings_of(&ann.browser);
+    assert_eq!(refused.status, 403);
+    let second = Browser::of(house.address, "default", &refused);
+    assert!(second.session() != ann.browser.session() && second.csrf() != ann.browser.csrf());
+    settings(&ann.browser).code(401, "unauthorized");
+    // What was asked for is done under the rights of now.
+    change(json!({"administrator": true}));
+    let done = settings_of(&second).expect(200);
+    let third = Browser::of(house.address, "default", &done);
+    settings(&second).code(401, "unauthorized");
+    assert!(settings(&third).headers("set-cookie").is_empty(), "once");
+    // Whoever renews or logs out gets the cookies of that alone.
+    change(json!({"administrator": false}));
+    let renewed = third.write("POST", "/api/login/renewToken", &json!({})).expect(200);
+    assert_eq!(renewed.headers("set-cookie").len(), 2);
+    let fourth = Browser::of(house.address, "default", &renewed);
+    change(json!({"liaison": false}));
+    let out = fourth.write("POST", "/api/logout", &json!({})).expect(200);
+    assert!(
+        out.headers("set-cookie").iter().all(|cookie| cookie.contains("Max-Age=0")),
+        "{:?}",
+        out.headers("set-cookie")
+    );
+    settings(&fourth).code(401, "unauthorized");
+}
+
+#[test]
+fn of_requests_at_once_after_a_change_of_rights_one_gets_the_new_session() {
+    let house = House::start();
+    let ann = house.user(ANN);
+    house.deployment().patch(&format!("/api/ledger/users/{}", ann.id), &json!({"liaison": true})).expect(200);
+    let answers: Vec<Answer> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| settings(&ann.browser))).collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let given: Vec<&Answer> = answers.iter().filter(|answer| !answer.headers("set-cookie").is_empty()).collect();
+    assert_eq!(given.len(), 1, "one new session");
+    settings(&Browser::of(house.address, "default", given[0])).platform(200);
+    for late in answers.iter().filter(|answer| answer.status != 200) {
+        late.code(401, "unauthorized");
+    }
+}
+
+#[test]
 fn a_bearer_session_reads_its_rights_at_each_request() {
     let house = House::start();
     let ann = house.user(ANN);

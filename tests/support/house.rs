@@ -45,7 +45,9 @@ impl House {
     pub fn with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data").display().to_string();
-        let own = [("data", data.as_str()), ("listen", "127.0.0.1:0"), ("public_url", PUBLIC_URL)];
+        // A disk that the whole suite writes to takes its time; who waits for a mail gets it.
+        let patient = ("mail_wait_seconds", "60");
+        let own = [("data", data.as_str()), ("listen", "127.0.0.1:0"), ("public_url", PUBLIC_URL), patient];
         let given = with(own.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(), settings);
         let settings = resolve(&given);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -64,7 +64,7 @@ impl Links {
             kind: shown.invitation.kind.name(),
         })?;
         // The account is there: what fails now must not deny that. It can log in.
-        match self.identity.open_session(shown.tenant.clone(), user, false).await {
+        match self.identity.open_session(&shown.tenant, user, false).await {
             Ok(session) => self.set_cookies(&mut response, &session),
             Err(failure) => Fault::from(failure).report(asked.request_id, "a new user's session was not opened"),
         }

@@ -143,7 +143,7 @@ impl Letters {
     }
 
     async fn invitation(&self, row: &Row, now: Timestamp) -> Result<Found, Failure> {
-        let invitation = self.bus.load::<Invitation>(&row.tenant, row.id).await?;
+        let invitation = self.bus.load_since::<Invitation>(&row.tenant, row.id, row.version).await?;
         if !invitation.exists() {
             return Ok(Err(Unwanted::NothingThere));
         }
@@ -187,7 +187,7 @@ impl Letters {
 
     /// The addresses stand in the asking event alone: the record keeps only the newest.
     async fn employee(&self, row: &Row) -> Result<Found, Failure> {
-        let employee = self.bus.load::<Employee>(&row.tenant, row.id).await?;
+        let employee = self.bus.load_since::<Employee>(&row.tenant, row.id, row.version).await?;
         if !employee.exists() {
             return Ok(Err(Unwanted::NothingThere));
         }
@@ -212,7 +212,7 @@ impl Letters {
     }
 
     async fn user(&self, row: &Row) -> Result<Found, Failure> {
-        let user = self.bus.load::<User>(&row.tenant, row.id).await?;
+        let user = self.bus.load_since::<User>(&row.tenant, row.id, row.version).await?;
         if !user.exists() {
             return Ok(Err(Unwanted::NothingThere));
         }

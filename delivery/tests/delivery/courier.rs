@@ -148,6 +148,23 @@ async fn each_generation_has_a_message_id_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_mail_whose_asking_is_not_known_everywhere_yet_is_sent_all_the_same() {
+    let house = House::new().await;
+    let provider = Provider::answering([]).await;
+    let invited = house.invite("a@guest.example").await;
+    let delivery = started(&house, provider.transport());
+    delivery.idle().await;
+    // What asks stands in the log before whoever asked for it is answered.
+    house.runner.known.store(2, Ordering::SeqCst);
+    house.resend(invited, 2).await;
+    delivery.idle().await;
+    delivery.close().await;
+    assert_eq!(house.kinds::<Invitation>(invited), ["Created", "EmailSent", "ResendRequested", "EmailSent"]);
+    assert_eq!(provider.message_ids().len(), 2);
+    assert_eq!(delivery.figures().dropped_total, 0);
+}
+
+#[tokio::test]
 async fn mails_somebody_waits_for_go_first() {
     let house = House::new().await;
     let provider = Provider::answering([Reply::SentLater]).await;

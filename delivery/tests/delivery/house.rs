@@ -8,7 +8,7 @@ use domain::organization::{self, Organization};
 use domain::user::{self, User};
 use domain::{Actor, Address, Clock, CommandBus, Event, Root, TenantName, Timestamp, employee, integration};
 use std::path::Path;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::{Append, BackendOptions, Ledger, LedgerOptions, State, StateOptions, StreamId, Unit, Vault, VaultOptions};
@@ -71,6 +71,7 @@ impl House {
             hold: watch::Sender::new(Hold::Nowhere),
             held: watch::Sender::new(0),
             busy: AtomicU32::new(0),
+            known: AtomicU64::new(u64::MAX),
         });
         let bus = CommandBus::new(Arc::new(Handle(runner.clone())));
         let ids = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];

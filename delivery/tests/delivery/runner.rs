@@ -14,7 +14,7 @@ use domain::{Clock, Context, Event, Failure, Origin, Refusal, Root, TenantName, 
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 use store::{Append, CommandId, Ledger, NewEvent, Receipt, StreamId, SubmitError, Vault};
 use tokio::sync::watch;
@@ -38,6 +38,8 @@ pub struct TestRunner {
     pub held: watch::Sender<u32>,
     /// So many commands are answered "busy" first.
     pub busy: AtomicU32,
+    /// The newest version of each aggregate that is known outside units: the log may be ahead.
+    pub known: AtomicU64,
 }
 
 pub fn stream_of(aggregate: &str, tenant: &TenantName, id: Uuid) -> StreamId {
@@ -46,9 +48,13 @@ pub fn stream_of(aggregate: &str, tenant: &TenantName, id: Uuid) -> StreamId {
 
 impl TestRunner {
     fn fold<A: Root>(&self, tenant: &TenantName, id: Uuid) -> (A, u64) {
+        self.fold_to(tenant, id, None)
+    }
+
+    fn fold_to<A: Root>(&self, tenant: &TenantName, id: Uuid, to: Option<u64>) -> (A, u64) {
         let mut state = A::default();
         let mut version = 0;
-        for recorded in self.ledger.read_stream(&stream_of(A::TYPE, tenant, id), 0, None).unwrap() {
+        for recorded in self.ledger.read_stream(&stream_of(A::TYPE, tenant, id), 0, to).unwrap() {
             version = recorded.version;
             let at = Timestamp(recorded.at);
             let origin = Origin { tenant: tenant.clone(), id, at, tseq: recorded.tseq, version };
@@ -115,8 +121,9 @@ macro_rules! aggregates {
 
         #[async_trait]
         impl Peek<$aggregate> for TestRunner {
-            async fn peek(&self, tenant: &TenantName, id: Uuid) -> Result<Arc<$aggregate>, Failure> {
-                Ok(Arc::new(self.fold::<$aggregate>(tenant, id).0))
+            async fn peek(&self, tenant: &TenantName, id: Uuid, since: u64) -> Result<Arc<$aggregate>, Failure> {
+                let known = self.known.load(Ordering::SeqCst).max(since);
+                Ok(Arc::new(self.fold_to::<$aggregate>(tenant, id, Some(known)).0))
             }
         }
 
@@ -199,8 +206,8 @@ macro_rules! peeks {
     ($($aggregate:ident),*) => {$(
         #[async_trait]
         impl Peek<$aggregate> for Handle {
-            async fn peek(&self, tenant: &TenantName, id: Uuid) -> Result<Arc<$aggregate>, Failure> {
-                Peek::<$aggregate>::peek(&*self.0, tenant, id).await
+            async fn peek(&self, tenant: &TenantName, id: Uuid, since: u64) -> Result<Arc<$aggregate>, Failure> {
+                Peek::<$aggregate>::peek(&*self.0, tenant, id, since).await
             }
         }
     )*};

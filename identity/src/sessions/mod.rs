@@ -18,6 +18,7 @@ mod record;
 
 use crate::error::state;
 use crate::token::TokenDigest;
+use domain::user::User;
 use domain::{Failure, Timestamp};
 use quick_cache::sync::{Cache, GuardResult};
 pub(crate) use record::Record;
@@ -150,13 +151,14 @@ impl Sessions {
         &self,
         old: &TokenDigest,
         new: &TokenDigest,
+        user: &User,
         now: Timestamp,
     ) -> Result<Option<Record>, Failure> {
         let Some((record, bytes)) = self.read(old)? else { return Ok(None) };
         if record.has_ended(self.last_use_of(old, &record)?, now) {
             return Ok(None);
         }
-        let renewed = record.renewed(now);
+        let renewed = record.renewed(user, now);
         let batch = Batch::new().expect(SESSIONS, &old.to_string(), Some(bytes));
         let batch = delete(put(batch, new, &renewed)?, old, record.user);
         let outcome = self.commit(batch).await?;

@@ -1,5 +1,6 @@
 //! A session as it is kept: everything but its token.
 
+use domain::user::User;
 use domain::{TenantName, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -19,6 +20,9 @@ pub(crate) struct Record {
     /// When this token was given out.
     pub(crate) created_at: Timestamp,
     pub(crate) logged_in_at: Timestamp,
+    /// `rights_version` of the user when this token was given out.
+    #[serde(default)]
+    pub(crate) rights: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) remember_me: bool,
     /// Set when the session was ended before its time.
@@ -27,13 +31,22 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(tenant: TenantName, user: Uuid, remember_me: bool, now: Timestamp) -> Self {
-        Self { tenant, user, created_at: now, logged_in_at: now, remember_me, ended_at: None }
+    /// A log-in of that user.
+    pub(crate) fn new(user: &User, remember_me: bool, now: Timestamp) -> Self {
+        Self {
+            tenant: user.tenant.clone(),
+            user: user.id,
+            created_at: now,
+            logged_in_at: now,
+            rights: user.rights_version,
+            remember_me,
+            ended_at: None,
+        }
     }
 
     /// The same log-in under a new token.
-    pub(crate) fn renewed(&self, now: Timestamp) -> Self {
-        Self { created_at: now, ended_at: None, ..self.clone() }
+    pub(crate) fn renewed(&self, user: &User, now: Timestamp) -> Self {
+        Self { created_at: now, rights: user.rights_version, ended_at: None, ..self.clone() }
     }
 
     /// The latest it can end.

@@ -160,7 +160,7 @@ impl Record for Done {
 
 #[async_trait]
 impl<A: Root> Peek<A> for MemoryLedger {
-    async fn peek(&self, tenant: &TenantName, id: Uuid) -> Result<Arc<A>, Failure> {
+    async fn peek(&self, tenant: &TenantName, id: Uuid, _: u64) -> Result<Arc<A>, Failure> {
         Ok(self.fold(&[], tenant, id))
     }
 }

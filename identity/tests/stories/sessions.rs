@@ -233,7 +233,8 @@ async fn an_ended_session_is_told_from_an_unknown_one_for_thirty_days() {
 async fn the_hundred_and_first_session_of_a_user_displaces_the_oldest() {
     let house = House::new().await;
     let jane = house.user("jane@x.com").await;
-    let open = || house.identity.open_session(TenantName::default_tenant(), jane.id, true);
+    let tenant = TenantName::default_tenant();
+    let open = || house.identity.open_session(&tenant, jane.id, true);
     let first = open().await.unwrap();
     house.clock.advance(SECOND);
     let second = open().await.unwrap();

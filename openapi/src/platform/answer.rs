@@ -55,10 +55,13 @@ impl<T: Type + 'static, R: Refusals> Answers for Says<T, R> {
     fn responses() -> Vec<MetaResponse> {
         let mut success = described(200, "Done.", five::<T>());
         success.headers.push(documented::<String>("Expires", "Equal to `Date`: nothing here may be kept."));
-        if R::COOKIES {
-            let words = "`AtmoAuthToken_{tenant}` and `Csrf-Token_{tenant}`, one header each.";
-            success.headers.push(documented::<String>("Set-Cookie", words));
-        }
+        let words = if R::COOKIES {
+            "`AtmoAuthToken_{tenant}` and `Csrf-Token_{tenant}`, one header each."
+        } else {
+            "`AtmoAuthToken_{tenant}` and `Csrf-Token_{tenant}` of a session by cookie that was renewed, since what \
+             its account may do has changed; refusals carry them, too."
+        };
+        success.headers.push(documented::<String>("Set-Cookie", words));
         let refusals = R::STATUSES.iter().map(|status| {
             let mut refused = described(*status, meaning(*status), five::<Problem>());
             if matches!(status, 429 | 503) {

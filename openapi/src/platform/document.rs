@@ -23,7 +23,8 @@ best, and `Expires` equal to `Date`.
 
 A session by cookie is guarded: writes repeat the value of the cookie `Csrf-Token_{tenant}` in the header \
 `X-Csrf-Token_{tenant}` while `WriteRequestCSRFSupport` is enabled, reads do while `ReadRequestCSRFSupport` is. The \
-header's suffix also picks one of several tenants' cookies. `Authorization: Bearer` needs none of this.
+header's suffix also picks one of several tenants' cookies. When what the account may do has changed, the next answer \
+sets the cookies of a new session, and the old one ends. `Authorization: Bearer` needs none of this.
 
 Refusals are `{\"code\", \"message\", \"details\"}`. Undeclared methods of a known path answer 405 with `Allow`.";
 

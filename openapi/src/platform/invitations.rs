@@ -1,6 +1,7 @@
 //! `POST /api/users/invitations`: invite addresses to join the platform itself.
 
 use super::answer::{Five, Refusals, Says, encoded};
+use super::door::Door;
 use super::fault::{Detail, Fault};
 use super::schema::UserInviteRequest;
 use super::{ByBrowserOrBearer, Tag, answered, door};
@@ -47,8 +48,8 @@ impl Invitations {
         _tenant: QueryParam<Option<TenantText>>,
         _secured: Secured<ByBrowserOrBearer>,
     ) -> Reply<Says<Vec<String>, Refused>> {
-        answered(request, true, async |media| {
-            let addresses = self.run(request, &body).await?;
+        answered(request, &self.service, true, async |media, door| {
+            let addresses = self.run(request, door, &body).await?;
             Ok(success(media, request, &addresses))
         })
         .await
@@ -61,9 +62,14 @@ fn success(media: super::answer::Media, request: &Request, addresses: &[Address]
 }
 
 impl Invitations {
-    async fn run(&self, request: &Request, body: &Body<Five, UserInviteRequest>) -> Result<Vec<Address>, Fault> {
+    async fn run(
+        &self,
+        request: &Request,
+        door: &Door<'_>,
+        body: &Body<Five, UserInviteRequest>,
+    ) -> Result<Vec<Address>, Fault> {
         let service = &self.service;
-        let caller = door::enter(request, service, None).await?;
+        let caller = door.enter(None).await?;
         // Naming another tenant than one's own is the same as naming none that exists.
         let names_one = wire::query(request).iter().any(|(name, _)| name == "tenant");
         if names_one && wire::tenant_of(request).as_ref() != Some(&caller.tenant) {

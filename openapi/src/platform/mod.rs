@@ -2,7 +2,7 @@
 //! with a CSRF token in a header, settings per business.
 //!
 //! Cookies count here (and on the pages of mailed links), so every operation but
-//! the log-in goes through [`door::enter`], which lets nobody ride on a session
+//! the log-in goes through [`Door::enter`], which lets nobody ride on a session
 //! that the tenant's settings guard. A Bearer token needs none of that.
 
 mod answer;
@@ -23,6 +23,7 @@ use crate::wire::{Reply, Trouble, Words, shell};
 use crate::{Dialect, Service};
 use answer::Media;
 use document::ByBrowserOrBearer;
+use door::Door;
 use fault::Fault;
 use poem::endpoint::BoxEndpoint;
 use poem::http::StatusCode;
@@ -53,14 +54,16 @@ enum Tag {
 /// Runs an operation under the media type the caller takes.
 async fn answered<A>(
     request: &Request,
+    service: &Service,
     needs_body: bool,
-    operation: impl AsyncFnOnce(Media) -> Result<Response, Fault>,
+    operation: impl AsyncFnOnce(Media, &Door<'_>) -> Result<Response, Fault>,
 ) -> Reply<A> {
+    let door = Door::new(request, service);
     let (media, outcome) = match door::media(request, needs_body) {
-        Ok(media) => (media, operation(media).await),
+        Ok(media) => (media, operation(media, &door).await),
         Err((media, fault)) => (media, Err(fault)),
     };
-    Reply::new(outcome.unwrap_or_else(|fault| fault.answer(media, request)))
+    Reply::new(door.leave(outcome.unwrap_or_else(|fault| fault.answer(media, request))))
 }
 
 struct Own;

@@ -8,7 +8,7 @@ use crate::Service;
 use crate::wire::{Body, Member, Reply, Secured, arrival};
 use domain::{Failure, Refusal, TenantName};
 use identity::{LogIn, LogInError, Session, cookies};
-use poem::http::{HeaderValue, StatusCode, header};
+use poem::http::StatusCode;
 use poem::{Request, Response};
 use poem_openapi::OpenApi;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ impl Sessions {
         request: &Request,
         body: Body<Five, LoginRequest>,
     ) -> Reply<Says<LoginResponse, LoginRefused>> {
-        answered(request, true, async |media| {
+        answered(request, &self.service, true, async |media, _| {
             door::own_page(request, &self.service)?;
             let wanted = door::json(&body)?;
             let wanted = decode(&wanted)?;
@@ -63,8 +63,8 @@ impl Sessions {
         request: &Request,
         _secured: Secured<ByBrowserOrBearer>,
     ) -> Reply<Says<LoginResponse, RenewRefused>> {
-        answered(request, false, async |media| {
-            let caller = door::enter(request, &self.service, None).await?;
+        answered(request, &self.service, false, async |media, door| {
+            let caller = door.enter(None).await?;
             let session = caller.principal.session().ok_or(Refusal::UsersOnly)?;
             match self.service.identity.renew(session).await {
                 Ok(renewed) => Ok(self.opened(media, request, &renewed)),
@@ -85,12 +85,12 @@ impl Sessions {
         request: &Request,
         _secured: Secured<ByBrowserOrBearer>,
     ) -> Reply<Says<Empty, RenewRefused>> {
-        answered(request, false, async |media| {
-            let caller = door::enter(request, &self.service, None).await?;
+        answered(request, &self.service, false, async |media, door| {
+            let caller = door.enter(None).await?;
             let session = caller.principal.session().ok_or(Refusal::UsersOnly)?;
             self.service.identity.log_out(session).await?;
             let mut response = encoded(media, arrival(request).at, StatusCode::OK, &json!({}));
-            set(&mut response, cookies::closing(&session.tenant, self.is_secure()));
+            door::set_cookies(&mut response, cookies::closing(&session.tenant, door::is_secure(&self.service)));
             Ok(response)
         })
         .await
@@ -98,10 +98,6 @@ impl Sessions {
 }
 
 impl Sessions {
-    fn is_secure(&self) -> bool {
-        cookies::is_secure(&self.service.settings.public_url)
-    }
-
     fn opened(&self, media: Media, request: &Request, session: &Session) -> Response {
         let body = json!({
             "userId": session.user,
@@ -109,22 +105,8 @@ impl Sessions {
             "expires_at": session.expires_at.map(domain::Timestamp::rfc3339),
         });
         let mut response = encoded(media, arrival(request).at, StatusCode::OK, &body);
-        let contents = cookies::Contents {
-            tenant: &session.tenant,
-            token: session.token.reveal(),
-            csrf: &session.csrf,
-            remember_me: session.remember_me,
-        };
-        set(&mut response, cookies::opening(&contents, self.is_secure()));
+        door::set_cookies(&mut response, door::cookies_of(session, &self.service));
         response
-    }
-}
-
-fn set(response: &mut Response, values: [String; 2]) {
-    for value in values {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().append(header::SET_COOKIE, value);
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! its users and its users' browsers do.
 
 use super::answer::{Five, Refusals, Says, encoded};
+use super::door::Door;
 use super::fault::{Detail, Fault};
 use super::schema::{BusinessSettings, SecuritySettings, SecuritySettingsChange, UserSettings, UserSettingsChange};
 use super::{ByBrowserOrBearer, Tag, answered, door, switches};
@@ -56,8 +57,8 @@ impl Settings {
         #[oai(name = "IncludeUserSettings")] _user: QueryParam<Option<bool>>,
         _secured: Secured<ByBrowserOrBearer>,
     ) -> Reply<Says<BusinessSettings, ReadRefused>> {
-        answered(request, false, async |media| {
-            let settings = self.settings(request, &business.text).await?;
+        answered(request, &self.service, false, async |media, door| {
+            let settings = self.settings(request, door, &business.text).await?;
             let mut body = Map::new();
             let (security, user) = flags(query(request))?;
             if security {
@@ -86,8 +87,8 @@ impl Settings {
         business: PathParam<String>,
         _secured: Secured<ByBrowserOrBearer>,
     ) -> Reply<Says<UserSettings, ReadRefused>> {
-        answered(request, false, async |media| {
-            let settings = self.settings(request, &business.text).await?;
+        answered(request, &self.service, false, async |media, door| {
+            let settings = self.settings(request, door, &business.text).await?;
             Ok(encoded(media, arrival(request).at, StatusCode::OK, &switches::user(settings)))
         })
         .await
@@ -111,8 +112,9 @@ impl Settings {
         body: Body<Five, UserSettingsChange>,
         _secured: Secured<ByBrowserOrBearer>,
     ) -> Reply<Says<UserSettings, WriteRefused>> {
-        answered(request, true, async |media| {
-            let settings = self.change(request, &business.text, || switches::user_patch(&door::json(&body)?)).await?;
+        answered(request, &self.service, true, async |media, door| {
+            let settings =
+                self.change(request, door, &business.text, || switches::user_patch(&door::json(&body)?)).await?;
             Ok(encoded(media, arrival(request).at, StatusCode::OK, &switches::user(settings)))
         })
         .await
@@ -133,8 +135,8 @@ impl Settings {
         business: PathParam<String>,
         _secured: Secured<ByBrowserOrBearer>,
     ) -> Reply<Says<SecuritySettings, ReadRefused>> {
-        answered(request, false, async |media| {
-            let settings = self.settings(request, &business.text).await?;
+        answered(request, &self.service, false, async |media, door| {
+            let settings = self.settings(request, door, &business.text).await?;
             Ok(encoded(media, arrival(request).at, StatusCode::OK, &switches::security(settings)))
         })
         .await
@@ -159,9 +161,9 @@ impl Settings {
         body: Body<Five, SecuritySettingsChange>,
         _secured: Secured<ByBrowserOrBearer>,
     ) -> Reply<Says<SecuritySettings, WriteRefused>> {
-        answered(request, true, async |media| {
+        answered(request, &self.service, true, async |media, door| {
             let settings =
-                self.change(request, &business.text, || switches::security_patch(&door::json(&body)?)).await?;
+                self.change(request, door, &business.text, || switches::security_patch(&door::json(&body)?)).await?;
             Ok(encoded(media, arrival(request).at, StatusCode::OK, &switches::security(settings)))
         })
         .await
@@ -170,15 +172,15 @@ impl Settings {
 
 impl Settings {
     /// Whoever calls, in the business of the path.
-    async fn enter(&self, request: &Request, business: &str) -> Result<Caller, Fault> {
+    async fn enter(&self, door: &Door<'_>, business: &str) -> Result<Caller, Fault> {
         let named = tenant_of(business);
-        let caller = door::enter(request, &self.service, named.as_ref()).await?;
+        let caller = door.enter(named.as_ref()).await?;
         // Foreign and unknown are the same word.
         if named.as_ref() == Some(&caller.tenant) { Ok(caller) } else { Err(Fault::NoBusiness) }
     }
 
-    async fn settings(&self, request: &Request, business: &str) -> Result<TenantSettings, Fault> {
-        let caller = self.enter(request, business).await?;
+    async fn settings(&self, request: &Request, door: &Door<'_>, business: &str) -> Result<TenantSettings, Fault> {
+        let caller = self.enter(door, business).await?;
         let allowed = match caller.principal {
             Principal::Application { .. } => Allowed::Operate(Scope::Settings),
             Principal::User(_) | Principal::Deployment => Allowed::User,
@@ -192,10 +194,11 @@ impl Settings {
     async fn change(
         &self,
         request: &Request,
+        door: &Door<'_>,
         business: &str,
         patch: impl FnOnce() -> Result<SettingsPatch, Fault>,
     ) -> Result<TenantSettings, Fault> {
-        let caller = self.enter(request, business).await?;
+        let caller = self.enter(door, business).await?;
         let context = caller.context(request);
         self.service.bus.perform(context.clone(), Check(Allowed::Operate(Scope::Settings))).await?;
         let case = ChangeSettings { changes: patch()? };

@@ -19,7 +19,7 @@ struct Stopping {
 
 #[async_trait]
 impl<A: Root> Peek<A> for Stopping {
-    async fn peek(&self, _: &TenantName, _: Uuid) -> Result<Arc<A>, Failure> {
+    async fn peek(&self, _: &TenantName, _: Uuid, _: u64) -> Result<Arc<A>, Failure> {
         Err(Unavailable::Stopping.into())
     }
 }

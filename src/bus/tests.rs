@@ -1,0 +1,45 @@
+//! What the bus promises to whoever follows the log.
+
+use super::*;
+use crate::clock::ManualClock;
+use domain::organization::Organization;
+use domain::use_cases::{CreateOrganization, CreateTenant, UpdateOrganization};
+use domain::{Actor, CommandBus};
+use store::{BackendOptions, LedgerOptions, StateOptions, VaultOptions};
+
+/// Two that know nothing of each other, as one that has not been told yet.
+fn two_of_one_ledger() -> [CommandBus; 2] {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(1_750_000_000)));
+    let vault = Vault::open(VaultOptions::Memory).unwrap();
+    let now = clock.clone();
+    let options = LedgerOptions::new(
+        BackendOptions::Memory,
+        Arc::new(|_, _, _| vec![]),
+        vault.clone(),
+        Arc::new(move || now.now().0),
+    );
+    let ledger = Ledger::open(options).unwrap();
+    let state = State::open(StateOptions::Memory).unwrap();
+    [(); 2].map(|()| {
+        let secrets = Secrets::new(|label| vault.secret(label));
+        let (ledger, vault, state, clock) = (ledger.clone(), vault.clone(), state.clone(), clock.clone());
+        CommandBus::new(Arc::new(Bus::new(BusParts { ledger, vault, state, secrets, clock })))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_read_a_version_in_the_log_gets_no_older_one() {
+    let [first, second] = two_of_one_ledger();
+    let tenant = TenantName::default_tenant();
+    let context = || Context::new(tenant.clone(), Actor::Deployment, Channel::Operator, Uuid::now_v7(), first.now());
+    first.perform(context(), CreateTenant {}).await.unwrap();
+    let case = CreateOrganization { name: "Acme".to_owned(), bind_recipient: false };
+    let made = first.perform(context(), case).await.unwrap();
+    assert_eq!(second.load::<Organization>(&tenant, made.id).await.unwrap().name, "Acme");
+    let case = UpdateOrganization { organization: made.id, name: Some("Acme & Sons".to_owned()), bind_recipient: None };
+    let renamed = first.perform(context(), case).await.unwrap();
+    assert_eq!(second.load::<Organization>(&tenant, made.id).await.unwrap().name, "Acme", "nobody told it");
+    let since = second.load_since::<Organization>(&tenant, made.id, renamed.version).await.unwrap();
+    assert_eq!((since.version, since.name.as_str()), (2, "Acme & Sons"));
+    assert_eq!(second.load::<Organization>(&tenant, made.id).await.unwrap().name, "Acme & Sons", "from then on");
+}
