@@ -160,8 +160,11 @@ fn organizations() -> Vec<organization::Event> {
 }
 
 fn integrations() -> Vec<integration::Event> {
-    use integration::{Created, Event as E};
-    vec![E::Created(Created { by: by(), name: "Calendar".into(), description: Some("Shows dates.".into()) })]
+    use integration::{Created, Event as E, Updated};
+    vec![
+        E::Created(Created { by: by(), name: "Calendar".into(), description: Some("Shows dates.".into()) }),
+        E::Updated(Updated { by: by(), name: Some("Dates".into()), description: Some(None) }),
+    ]
 }
 
 fn memberships() -> Vec<membership::Event> {

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod mail;
 pub mod membership;
 pub mod organization;
+mod patch;
 pub mod permission;
 pub mod personal;
 mod principal;
@@ -33,6 +34,7 @@ mod golden;
 
 pub use address::{Address, AddressError, MAX_ADDRESS_BYTES, MAX_LOCAL_BYTES};
 pub use bus::{CommandBus, UseCase};
+pub use patch::Patch;
 pub use principal::{Actor, Channel, Context, IdempotencyKey, MAX_TENANT_NAME, Scope, TenantName};
 pub use refusal::{Failure, Fault, Refusal, Unavailable, What};
 pub use root::{DecodeError, Encoded, Event, Fact, Folded, Ordered, Origin, Root};

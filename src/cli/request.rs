@@ -167,6 +167,13 @@ pub fn integration(command: &IntegrationCommand) -> Request {
             .body(object([("name", json!(new.name)), ("description", json!(new.description))])),
         IntegrationCommand::List(paging) => Request::get(["integrations"]).page(*paging),
         IntegrationCommand::Show { id } => Request::get(["integrations", &id.to_string()]),
+        IntegrationCommand::Update { id, name, description, no_description } => {
+            let mut body = object([("name", json!(name)), ("description", json!(description))]);
+            if *no_description {
+                body["description"] = Value::Null;
+            }
+            Request::patch(["integrations", &id.to_string()]).body(body)
+        }
     }
 }
 

@@ -258,7 +258,7 @@ fn integration(command: &IntegrationCommand) -> Shown {
     match command {
         IntegrationCommand::Create(_) => Shown::New("id"),
         IntegrationCommand::List(_) => Shown::List(INTEGRATION),
-        IntegrationCommand::Show { .. } => Shown::One,
+        IntegrationCommand::Show { .. } | IntegrationCommand::Update { .. } => Shown::One,
     }
 }
 

@@ -70,6 +70,11 @@ fn each_command_is_one_request() {
         ("organization member list ID", format!("GET /api/ledger/organizations/{ID}/members?page=1&size=25")),
         ("integration create --name Sync", r#"POST /api/ledger/integrations {"name":"Sync"}"#.to_owned()),
         ("integration show 4", "GET /api/ledger/integrations/4".to_owned()),
+        ("integration update 4 --name Sync", r#"PATCH /api/ledger/integrations/4 {"name":"Sync"}"#.to_owned()),
+        (
+            "integration update 4 --no-description",
+            r#"PATCH /api/ledger/integrations/4 {"description":null}"#.to_owned(),
+        ),
         ("application revoke ID", format!("POST /api/ledger/applications/{ID}/revoke")),
         (
             "application create --name shop --scopes invites,audit --print token",

@@ -270,6 +270,34 @@ fn an_off_boarded_employee_is_nobody_at_once_and_the_sweeper_writes_it_down() {
 }
 
 #[test]
+fn an_integration_that_is_renamed_keeps_its_number_and_its_invitations() {
+    let house = House::start();
+    let integration = house.integration("Acme Calendar");
+    let asked = json!({"id": integration, "email": "bob@guests.example"});
+    house.deployment().envelope("integrations/invitation_email", &asked).done();
+    let path = format!("/api/ledger/integrations/{integration}");
+    let change = |asked: Value| house.deployment().patch(&path, &asked).expect(200).json();
+    let changed = change(json!({"name": "Acme Dates", "description": "Shows dates."}));
+    assert_eq!(changed["name"], "Acme Dates");
+    let head = house.head();
+    assert_eq!(change(json!({"name": "Acme Dates"})), changed);
+    assert_eq!(house.head(), head, "nothing changed, nothing is written");
+    assert_eq!(change(json!({"description": null}))["description"], Value::Null);
+    let listed = house.deployment().envelope("integrations/index", &json!({})).listed();
+    assert_eq!(listed["data"][0]["name"], "Acme Dates");
+    house.advance(Duration::from_secs(61));
+    house.deployment().envelope("integrations/invitation_email", &asked).done();
+    let letters = house.letters_to("bob@guests.example");
+    let told: Vec<bool> = letters.iter().map(|letter| letter.text.contains("Acme Dates")).collect();
+    assert_eq!((told.len(), told.iter().filter(|now| **now).count()), (2, 1), "{told:?}");
+    // A client who made it may not change it, and nobody changes what is not there.
+    let refused = house.deployment().patch("/api/ledger/integrations/999", &json!({"name": "X"}));
+    assert_eq!(refused.status, 404);
+    let refused = house.deployment().patch(&path, &json!({"name": null, "nmae": "X"}));
+    assert_eq!(refused.status, 400);
+}
+
+#[test]
 fn clients_reach_only_integrations_that_they_created_or_accepted() {
     let house = House::start();
     let theirs = house.integration("Acme Calendar");

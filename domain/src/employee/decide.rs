@@ -6,29 +6,9 @@ use super::{
 };
 use crate::bus::Subject;
 use crate::mail::Outcome;
-use crate::{Actor, Address, Refusal, Timestamp, What};
+use crate::{Actor, Address, Patch, Refusal, Timestamp, What};
 use std::collections::BTreeMap;
 use uuid::Uuid;
-
-/// One field of a change: left alone, cleared, or given a value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Patch<T> {
-    #[default]
-    Keep,
-    Clear,
-    Set(T),
-}
-
-impl<T: Clone + PartialEq> Patch<T> {
-    /// The change against the present value; `None` when there is none.
-    fn against(&self, present: Option<&T>) -> Option<Option<T>> {
-        match self {
-            Self::Keep => None,
-            Self::Clear => present.is_some().then_some(None),
-            Self::Set(value) => (present != Some(value)).then(|| Some(value.clone())),
-        }
-    }
-}
 
 /// What a caller wants of a record. All texts are checked already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use crate::bus::Subject;
 use crate::mail::Reason;
+use crate::patch::present;
 use crate::{Actor, Address};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -118,15 +119,6 @@ fn merge_one(field: &mut Option<Option<String>>, change: &Option<Option<String>>
     if change.is_some() {
         field.clone_from(change);
     }
-}
-
-/// Tells a null member (cleared) from a missing one (unchanged).
-fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    T: Deserialize<'de>,
-    D: Deserializer<'de>,
-{
-    Option::<T>::deserialize(deserializer).map(Some)
 }
 
 /// The day of off-boarding was reached; recorded by the sweeper.

@@ -9,7 +9,7 @@ mod event;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Changes, Command, Patch};
+pub use decide::{Changes, Command};
 pub use event::*;
 
 use crate::bus::Subject;

@@ -1,7 +1,7 @@
 //! Given / when / then for every transition of an employee's record.
 
 use super::*;
-use crate::{Actor, Address, Refusal, Root, What};
+use crate::{Actor, Address, Patch, Refusal, Root, What};
 use std::collections::BTreeMap;
 
 fn start() -> Timestamp {

@@ -1,6 +1,7 @@
 use super::create_employee::free_address;
+use crate::Patch;
 use crate::bus::Unit;
-use crate::employee::{self, Changes, Employee, Patch};
+use crate::employee::{self, Changes, Employee};
 use crate::permission::{self, EmployeeReach};
 use crate::{Failure, Refusal, Root, UseCase, What};
 use async_trait::async_trait;

@@ -1,6 +1,7 @@
 use crate::clock::{DAY, HOUR, MINUTE, SECOND};
 use crate::{House, PASSWORD};
-use domain::employee::{Changes, Patch};
+use domain::Patch;
+use domain::employee::Changes;
 use domain::{Actor, Clock, Failure, Refusal, TenantName};
 use identity::Principal;
 use store::{State, StateOptions};

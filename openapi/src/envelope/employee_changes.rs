@@ -3,7 +3,8 @@
 
 use super::params::Params;
 use crate::wire::values::{address_part, boolean, day, integer, short, skill};
-use domain::employee::{ADDRESS_KEYS, Changes, MAX_SKILLS, Patch};
+use domain::Patch;
+use domain::employee::{ADDRESS_KEYS, Changes, MAX_SKILLS};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@
 use super::refusal::MISSING;
 use crate::wire::values::{Read, shown};
 use domain::Fault;
-use domain::employee::Patch;
+use domain::Patch;
 use serde_json::{Map, Value};
 
 /// The members of one JSON object, while they are being read.

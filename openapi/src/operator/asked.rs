@@ -63,6 +63,15 @@ pub(super) struct NewIntegration {
     description: Option<Line>,
 }
 
+/// What to change of an integration; a description that is null goes.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+pub(super) struct IntegrationChange {
+    name: Option<NameText>,
+    #[oai(nullable)]
+    description: Option<Line>,
+}
+
 /// An employee's record to make.
 #[derive(Object)]
 #[oai(deny_unknown_fields)]

@@ -79,7 +79,8 @@ fn directory() -> Vec<Row> {
         ("deleteMember", None, 200, left),
         ("listIntegrations", None, 200, list(integration.clone())),
         ("createIntegration", Some(json!({"name": "Field sync"})), 201, integration.clone()),
-        ("showIntegration", None, 200, integration),
+        ("showIntegration", None, 200, integration.clone()),
+        ("updateIntegration", Some(json!({"name": "Field sync"})), 200, integration),
     ]
 }
 
@@ -213,7 +214,7 @@ mod tests {
     fn every_operation_is_told_whole() {
         let document = document();
         let operations = operations(&document);
-        assert_eq!(operations.len(), 45);
+        assert_eq!(operations.len(), 46);
         for (path, method, operation) in operations {
             let name = format!("{method} {path}");
             assert!(path.starts_with("/api/ledger/"), "{name}");

@@ -1,8 +1,8 @@
 //! Integrations.
 
 use super::Group;
-use super::answers::{Made, Shown};
-use super::asked::NewIntegration;
+use super::answers::{Changed, Made, Shown};
+use super::asked::{IntegrationChange, NewIntegration};
 use super::desk::{Json, Sent, Visit, answer, done, made};
 use super::read::Query;
 use super::refusal::No;
@@ -12,7 +12,7 @@ use crate::wire::values::{name, short};
 use crate::wire::{
     Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
 };
-use domain::use_cases::{Allowed, CreateIntegration};
+use domain::use_cases::{Allowed, CreateIntegration, UpdateIntegration};
 use domain::{Root, Scope, What, integration};
 use poem::Request;
 use poem_openapi::OpenApi;
@@ -22,6 +22,15 @@ use std::sync::Arc;
 pub(super) struct Integrations(pub Service);
 
 const ALLOWED: Allowed = Allowed::Operate(Scope::Integrations);
+
+impl Integrations {
+    async fn find(&self, visit: &Visit<'_>, id: &PathParam<u64>) -> Result<Arc<integration::Integration>, No> {
+        let not_found = || No::not_found(What::Integration);
+        let number = id.text.parse::<u64>().map_err(|_| not_found())?;
+        let found = self.0.bus.numbered(visit.tenant(), integration::Integration::TYPE, number).await?;
+        Ok(self.0.bus.load(visit.tenant(), found.ok_or_else(not_found)?).await?)
+    }
+}
 
 #[OpenApi(prefix_path = "/api/ledger", tag = "Group::Integrations")]
 impl Integrations {
@@ -99,11 +108,35 @@ impl Integrations {
             let visit = Visit::begin(&self.0, request).await?;
             visit.may(ALLOWED).await?;
             Query::of(request).finish()?;
-            let not_found = || No::not_found(What::Integration);
-            let number = id.text.parse::<u64>().map_err(|_| not_found())?;
-            let found = self.0.bus.numbered(visit.tenant(), integration::Integration::TYPE, number).await?;
-            let id = found.ok_or_else(not_found)?;
-            let integration: Arc<integration::Integration> = self.0.bus.load(visit.tenant(), id).await?;
+            done(&Integration::from(&IntegrationRow::from(&*self.find(&visit, &id).await?)))
+        })
+        .await
+    }
+
+    /// Change an integration
+    #[oai(path = "/integrations/:id", method = "patch", operation_id = "updateIntegration")]
+    async fn update(
+        &self,
+        request: &Request,
+        _caller: Secured<Bearer>,
+        /// For the deployment's principal: which tenant is meant; `default` when it is missing.
+        #[oai(name = "tenant")]
+        _tenant: QueryParam<Option<TenantText>>,
+        id: PathParam<u64>,
+        body: Body<Json, IntegrationChange>,
+    ) -> Reply<Changed<Integration>> {
+        answer(request, async {
+            let visit = Visit::begin(&self.0, request).await?;
+            visit.may(ALLOWED).await?;
+            Query::of(request).finish()?;
+            let integration = self.find(&visit, &id).await?.id;
+            let sent = Sent::of(request, &body)?;
+            let mut reader = sent.reader()?;
+            let called = reader.settable("name", name);
+            let description = reader.patch("description", short);
+            reader.finish()?;
+            let case = UpdateIntegration { integration, name: called, description };
+            let integration = visit.perform(visit.context(), case).await?;
             done(&Integration::from(&IntegrationRow::from(&*integration)))
         })
         .await

@@ -4,7 +4,7 @@
 use super::refusal::No;
 use crate::wire::values::{Read, shown, string};
 use crate::wire::{Member, Members, query};
-use domain::employee::Patch;
+use domain::Patch;
 use domain::{Fault, text};
 use poem::Request;
 use serde_json::Value;

@@ -214,6 +214,29 @@ async fn a_client_sees_the_integrations_they_created_or_accepted() {
 }
 
 #[tokio::test]
+async fn an_integration_is_found_by_what_it_is_called_now() {
+    let mut story = Story::new();
+    let views = story.views();
+    let id = integrate(&mut story, "deployment", "Calendar").await;
+    let change = json!({"by": "deployment", "name": "Dates", "description": "Of days."});
+    story.append_raw("integration", &tenant(), id, "Updated", change).await;
+    let named = |text| {
+        let views = views.clone();
+        async move { views.integrations(&tenant(), searched(text, &["name", "description"]), None).await.unwrap() }
+    };
+    assert_eq!(named("calendar").await.rows, []);
+    let row = named("DATES").await.rows.remove(0);
+    assert_eq!((row.id, row.name.as_str(), row.description.as_deref()), (id, "Dates", Some("Of days.")));
+    assert_eq!(named("of days").await.rows, [row.clone()]);
+    let change = json!({"by": "deployment", "description": null});
+    story.append_raw("integration", &tenant(), id, "Updated", change).await;
+    assert_eq!(named("of days").await.rows, []);
+    let row = views.integration(&tenant(), row.number).await.unwrap().unwrap();
+    assert_eq!((row.name.as_str(), row.description), ("Dates", None));
+    views.close().await;
+}
+
+#[tokio::test]
 async fn members_come_and_go_and_keep_their_place() {
     let mut story = Story::new();
     let views = story.views();

@@ -110,6 +110,18 @@ pub enum IntegrationCommand {
     List(Paging),
     /// Show an integration
     Show { id: u64 },
+    /// Change an integration; what is not named stays
+    #[command(after_help = "Example:\n  invitation-ledger integration update \"$INTEGRATION\" --name \"Field sync 2\"")]
+    Update {
+        id: u64,
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long)]
+        description: Option<String>,
+        /// Drop the description
+        #[arg(long, conflicts_with = "description")]
+        no_description: bool,
+    },
 }
 
 #[derive(Args, Debug)]

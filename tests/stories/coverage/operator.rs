@@ -144,6 +144,9 @@ pub const DIRECTORY: &[Row] = &[
     pages("GET /api/ledger/integrations", |_| get("/api/ledger/integrations")),
     made("POST /api/ledger/integrations", |_| post("/api/ledger/integrations", &json!({"name": "Canary sync"}))),
     show("GET /api/ledger/integrations/{id}", |w| get(&format!("/api/ledger/integrations/{}", w.integration))),
+    change("PATCH /api/ledger/integrations/{id}", |w| {
+        patch(&format!("/api/ledger/integrations/{}", w.integration), &json!({"name": "Canary sync"}))
+    }),
     pages("GET /api/ledger/organizations", |_| get("/api/ledger/organizations")),
     made("POST /api/ledger/organizations", |_| post("/api/ledger/organizations", &json!({"name": "Canary Tiles"}))),
     show("GET /api/ledger/organizations/{id}", |w| get(&format!("/api/ledger/organizations/{}", w.organization))),
