@@ -112,7 +112,7 @@ impl crate::Root for Tenant {
             Command::ChangeSettings { .. } if !self.exists() => Err(Refusal::NotFound(What::Tenant)),
             Command::ChangeSettings { by, changes } => {
                 if changes.valid_days.is_some_and(|d| !(1..=MAX_VALID_DAYS).contains(&d)) {
-                    return Err(Refusal::invalid("InvitedUserValidDays", format!("must be 1 to {MAX_VALID_DAYS}")));
+                    return Err(Refusal::invalid("valid_days", format!("must be 1 to {MAX_VALID_DAYS}")));
                 }
                 let now = self.settings;
                 let changes = SettingsPatch {

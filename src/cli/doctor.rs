@@ -7,6 +7,7 @@ use super::output::{Streams, table};
 use super::request::Request;
 use crate::settings::{STORE_IN_DATA, Settings};
 use serde_json::{Value, json};
+use std::io::ErrorKind;
 
 /// Prints the report; the exit code says whether anything is wrong.
 ///
@@ -39,10 +40,23 @@ async fn findings(settings: &Settings) -> Result<Vec<Value>, Trouble> {
         .map(|warning| json!({"check": "settings", "health": "warning", "found": warning, "advice": null}))
         .collect();
     let begun = if settings.store.reveal() == STORE_IN_DATA { "ledger.db" } else { "index.db" };
-    if !settings.data.join(begun).exists() {
-        let found = format!("{} holds no ledger yet", settings.data.display());
-        let advice = "`invitation-ledger serve` makes one, as any other command does";
-        findings.push(json!({"check": "ledger", "health": "warning", "found": found, "advice": advice}));
+    // Below a file, or in a folder that may not be entered, nothing can be looked up.
+    let place = settings.data.display();
+    let nothing = match settings.data.join(begun).metadata() {
+        Ok(_) => None,
+        Err(fault) if fault.kind() == ErrorKind::NotFound => Some((
+            "warning",
+            format!("{place} holds no ledger yet"),
+            "`invitation-ledger serve` makes one, as any other command does",
+        )),
+        Err(fault) => Some((
+            "wrong",
+            format!("{place} cannot be looked into: {fault}"),
+            "`--data` names the ledger's folder, which belongs to the user that the service runs as",
+        )),
+    };
+    if let Some((health, found, advice)) = nothing {
+        findings.push(json!({"check": "ledger", "health": health, "found": found, "advice": advice}));
         return Ok(findings);
     }
     if let Some(address) = server_of(settings)? {
@@ -53,7 +67,7 @@ async fn findings(settings: &Settings) -> Result<Vec<Value>, Trouble> {
         Ok(report) => findings.extend(report["findings"].as_array().cloned().unwrap_or_default()),
         Err(trouble) => findings.push(json!({
             "check": "ledger", "health": "wrong", "found": trouble.told(),
-            "advice": "nothing was changed; see docs/operations.md for what each message means",
+            "advice": "nothing was changed; see docs/operating.md for what each message means",
         })),
     }
     Ok(findings)
@@ -91,6 +105,20 @@ mod tests {
         assert_eq!(told(&finding), "WRONG    disk          1 MiB is free\n         what to do: make room");
         let fine = json!({"check": "disk", "health": "fine", "found": "9 GiB are free", "advice": null});
         assert_eq!(told(&fine), "ok       disk          9 GiB are free");
+    }
+
+    #[tokio::test]
+    async fn a_file_is_no_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = Settings::resolve(&Sources::default()).unwrap();
+        settings.data = folder.path().join("data");
+        std::fs::write(&settings.data, "").unwrap();
+        let (mut out, mut err) = (vec![], vec![]);
+        let mut streams = Streams { out: &mut out, err: &mut err, json: true, watched: false };
+        assert_eq!(run(&settings, &mut streams).await.unwrap(), Exit::Refused);
+        let report: Value = serde_json::from_slice(&out).unwrap();
+        let found = report["findings"][0]["found"].as_str().unwrap();
+        assert!(found.contains("cannot be looked into: Not a directory"), "{found}");
     }
 
     #[tokio::test]

@@ -222,7 +222,7 @@ fn not_acceptable_is_406_when_accept_excludes_json() {
     for accept in ["text/html", "application/json;q=0", "application/vnd.api+json"] {
         ask(accept).slug(406, "not-acceptable");
     }
-    for accept in ["*/*", "application/*", "text/html, application/json;q=0.1"] {
+    for accept in ["*/*", "application/*", "text/html, application/json;q=0.1", ""] {
         ask(accept).listed();
     }
 }

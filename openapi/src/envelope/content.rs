@@ -37,7 +37,7 @@ pub(super) const ANSWER_TYPE: &str = "application/json; charset=utf-8";
 /// Whether the caller takes JSON at all.
 pub(super) fn acceptable(request: &Request) -> Result<(), Refused> {
     let lines: Vec<&str> = request.headers().get_all("accept").iter().filter_map(|v| v.to_str().ok()).collect();
-    if lines.is_empty() {
+    if lines.iter().all(|line| line.trim().is_empty()) {
         return Ok(());
     }
     let ranges = media::accept(lines).unwrap_or_default();

@@ -1,26 +1,81 @@
 //! The document's examples: those of the organization invites document, with
 //! what is ours beside them.
 
+use super::negotiate;
+use super::problem::{At, Problem, Refused};
+use super::refusal::{self, About};
 use crate::spec::{Place, Source};
+use crate::wire::BodyFault;
+use domain::invitation::State;
+use domain::{Refusal, Unavailable, What};
+use identity::TooMany;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 const CODE: &str = "d3f616aba20e79561a136ec5456d65adbc4054b5ebd075a6696f8ee334ddfd3c";
 const INVITE: &str = "570bd313-3776-441c-921f-f2d6cee5de05";
+const INVITE_ID: Uuid = Uuid::from_u128(0x570b_d313_3776_441c_921f_f2d6_cee5_de05);
 
 pub(super) fn added(source: Source) -> Source {
     let one = json!({"data": invite("pending")});
+    let source = OPERATIONS.into_iter().fold(source, |source, operation| {
+        refusals(operation).into_iter().fold(source, |source, refused| {
+            source.example(operation, Place::Response(refused.status().as_u16()), refused.document())
+        })
+    });
     source
         .example("listInvites", Place::Response(200), list())
         .example("createInvite", Place::Request, create())
         .example("createInvite", Place::Response(201), one.clone())
-        .example("createInvite", Place::Response(409), conflict())
-        .example("createInvite", Place::Response(422), impossible())
         .example("getInvite", Place::Response(200), one.clone())
         .example("updateInvite", Place::Request, request(json!({"invite_user_as": "admin"})))
         .example("updateInvite", Place::Response(200), one)
         .example("acceptInvite", Place::Request, request(json!({"code": CODE})))
         .example("acceptInvite", Place::Response(200), json!({"data": invite("accepted")}))
-        .example("acceptInvite", Place::Response(400), wrong_code())
+}
+
+const OPERATIONS: [&str; 6] =
+    ["listInvites", "createInvite", "getInvite", "updateInvite", "deleteInvite", "acceptInvite"];
+
+/// One of each status that an operation may be refused with; a status that it does not declare is not shown.
+fn refusals(operation: &str) -> Vec<Refused> {
+    let about = if operation == "acceptInvite" { About::Accepting } else { About::Inviting };
+    let no = |refusal| refusal::refused(refusal, about);
+    let malformed = match operation {
+        "listInvites" => {
+            Problem::malformed("invalid-parameter", "must be 1 to 100", At::Parameter("page[size]".to_owned())).into()
+        }
+        "createInvite" => {
+            Problem::malformed("missing-attribute", "is required", At::attribute("recipient_email")).into()
+        }
+        "updateInvite" => {
+            Problem::malformed("malformed-attribute", "must be a text", At::attribute("invite_user_as")).into()
+        }
+        "acceptInvite" => no(Refusal::WrongCode),
+        _ => refusal::bad_tenant(),
+    };
+    let conflict = match operation {
+        "createInvite" => no(Refusal::AlreadyPending { invitation: INVITE_ID }),
+        "acceptInvite" => no(Refusal::AlreadyMember),
+        _ => no(Refusal::NotPending(State::Accepted)),
+    };
+    vec![
+        malformed,
+        refusal::unknown_token(),
+        no(if operation == "acceptInvite" { Refusal::UsersOnly } else { Refusal::NotPermitted }),
+        refusal::not_found(What::Invitation),
+        negotiate::not_acceptable().into(),
+        refusal::body(BodyFault::TimedOut).into(),
+        conflict,
+        refusal::refused(Refusal::NotPending(State::Cancelled), About::Accepting),
+        refusal::body(BodyFault::TooLarge).into(),
+        negotiate::not_jsonapi().into(),
+        Problem::impossible("must be admin or member", At::attribute("invite_user_as")).into(),
+        no(Refusal::Locked),
+        refusal::too_many(TooMany { retry_after_s: 17 }),
+        refusal::crashed(),
+        refusal::unavailable(Unavailable::Busy { retry_after_s: 1 }),
+    ]
 }
 
 fn request(attributes: Value) -> Value {
@@ -73,26 +128,6 @@ fn list() -> Value {
     })
 }
 
-fn error(status: &str, code: &str, title: &str, detail: &str, pointer: &str) -> Value {
-    json!({"errors": [{
-        "status": status, "code": code, "title": title, "detail": detail, "source": {"pointer": pointer},
-    }]})
-}
-
-fn conflict() -> Value {
-    let detail = format!("a pending invite of that address exists: {INVITE}");
-    error("409", "already-invited", "Conflict", &detail, "/data/attributes/recipient_email")
-}
-
-fn impossible() -> Value {
-    let detail = "must be admin or member";
-    error("422", "invalid-value", "Unprocessable Entity", detail, "/data/attributes/invite_user_as")
-}
-
-fn wrong_code() -> Value {
-    error("400", "wrong-code", "Bad Request", "the code is wrong", "/data/attributes/code")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +148,8 @@ mod tests {
             assert_eq!(round::<InviteDocument>(&document), document);
         }
         assert_eq!(round::<InviteListDocument>(&list()), list());
-        for errors in [conflict(), impossible(), wrong_code()] {
+        for refused in OPERATIONS.into_iter().flat_map(refusals) {
+            let errors = refused.document();
             assert_eq!(round::<ErrorDocument>(&errors), errors);
         }
     }

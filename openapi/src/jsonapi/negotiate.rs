@@ -14,8 +14,12 @@ pub(super) fn wanted(request: &Request) -> Result<(), Refused> {
     if lines.iter().all(|line| line.trim().is_empty()) || is_wanted(&lines) {
         return Ok(());
     }
+    Err(not_acceptable().into())
+}
+
+pub(super) fn not_acceptable() -> Problem {
     let detail = format!("answers are {ESSENCE}");
-    Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail).at(At::Header("Accept")).into())
+    Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail).at(At::Header("Accept"))
 }
 
 fn is_wanted(lines: &[&str]) -> bool {
@@ -33,20 +37,24 @@ pub(super) fn brought(request: &Request) -> Result<(), Refused> {
         let mut values = request.headers().get_all(name).iter();
         values.next().filter(|_| values.next().is_none()).and_then(|v| v.to_str().ok())
     };
-    let unsupported = |detail: &str, header| {
-        let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail);
-        Err(problem.at(At::Header(header)).into())
-    };
     let media = one("content-type").and_then(MediaType::parse);
     if !media.is_some_and(|media| media.essence == ESSENCE && has_known_parameters(&media)) {
-        return unsupported("the body must be application/vnd.api+json", "Content-Type");
+        return Err(not_jsonapi().into());
     }
     if request.headers().contains_key("content-encoding")
         && !one("content-encoding").is_some_and(|v| v.eq_ignore_ascii_case("identity"))
     {
-        return unsupported("compressed bodies are not taken", "Content-Encoding");
+        return Err(unsupported("compressed bodies are not taken", "Content-Encoding").into());
     }
     Ok(())
+}
+
+pub(super) fn not_jsonapi() -> Problem {
+    unsupported("the body must be application/vnd.api+json", "Content-Type")
+}
+
+fn unsupported(detail: &str, header: &'static str) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail).at(At::Header(header))
 }
 
 /// `charset=utf-8`, and the two parameters JSON:API 1.1 knows, each at most once.

@@ -100,10 +100,14 @@ impl Refused {
         self.problems.iter().map(|p| p.status).min().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    pub(super) fn document(&self) -> Value {
+        let errors: Vec<Value> = self.problems.iter().map(Problem::object).collect();
+        json!({"errors": errors})
+    }
+
     pub(super) fn respond(self) -> Response {
         let status = self.status();
-        let errors: Vec<Value> = self.problems.iter().map(Problem::object).collect();
-        let mut response = json_response(status, TYPE, &json!({"errors": errors}));
+        let mut response = json_response(status, TYPE, &self.document());
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after_s {
             headers.insert("retry-after", HeaderValue::from(seconds));

@@ -81,7 +81,7 @@ fn invalid(faults: Vec<Fault>) -> Refused {
     Refused { problems: faults.into_iter().map(problem).collect(), retry_after_s: None }
 }
 
-fn unavailable(why: Unavailable) -> Refused {
+pub(super) fn unavailable(why: Unavailable) -> Refused {
     let (retry_after_s, detail) = match why {
         Unavailable::Busy { retry_after_s } => (retry_after_s, "the service has too much to do"),
         Unavailable::DiskFull => (DISK_RETRY_S, "the service cannot write now"),
@@ -102,20 +102,27 @@ pub(super) fn too_many(limit: TooMany) -> Refused {
 }
 
 pub(super) fn nobody(arrival: &Arrival, error: CallerError) -> Refused {
-    let unauthorized = |code, detail: &str| {
-        Problem::new(StatusCode::UNAUTHORIZED, code, detail).at(At::Header("Authorization")).into()
-    };
     match error {
         CallerError::Missing => unauthorized("unauthorized", "a Bearer token is needed"),
         CallerError::Malformed => unauthorized("unauthorized", "the header is not `Bearer <token>`"),
-        CallerError::Unknown => unauthorized("unauthorized", "the token is unknown or revoked"),
+        CallerError::Unknown => unknown_token(),
         CallerError::Expired => unauthorized("session-expired", "the session has ended"),
-        CallerError::BadTenant => {
-            let at = At::Parameter("tenant".to_owned());
-            Problem::malformed("invalid-parameter", "must be 1 to 32 of a-z, 0-9 and -", at).into()
-        }
+        CallerError::BadTenant => bad_tenant(),
         CallerError::Unavailable(why) => failure(arrival, why, About::Inviting),
     }
+}
+
+fn unauthorized(code: &'static str, detail: &str) -> Refused {
+    Problem::new(StatusCode::UNAUTHORIZED, code, detail).at(At::Header("Authorization")).into()
+}
+
+pub(super) fn unknown_token() -> Refused {
+    unauthorized("unauthorized", "the token is unknown or revoked")
+}
+
+pub(super) fn bad_tenant() -> Refused {
+    let at = At::Parameter("tenant".to_owned());
+    Problem::malformed("invalid-parameter", "must be 1 to 32 of a-z, 0-9 and -", at).into()
 }
 
 pub(super) fn body(fault: BodyFault) -> Problem {
@@ -156,7 +163,7 @@ pub(super) fn trouble(trouble: &Trouble) -> Refused {
     }
 }
 
-fn crashed() -> Refused {
+pub(super) fn crashed() -> Refused {
     let detail = "something unexpected happened; X-Request-Id finds it in the service's log";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal-error", detail).into()
 }

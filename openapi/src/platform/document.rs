@@ -1,10 +1,15 @@
 //! The dialect's OpenAPI document: words, security schemes, examples.
 
+use super::csrf::CsrfFault;
+use super::fault::{Detail, Fault};
 use super::invitations::Invitations;
 use super::sessions::Sessions;
 use super::settings::Settings;
 use crate::spec::{Place, Source};
-use crate::wire::{Bearer, Scheme};
+use crate::wire::{Bearer, BodyFault, Scheme};
+use domain::invitation::State;
+use domain::{Failure, Refusal, Unavailable, What};
+use identity::TooMany;
 use poem_openapi::registry::{MetaSecurityScheme, Registry};
 use serde_json::{Value, json};
 
@@ -35,7 +40,66 @@ pub fn source() -> Source {
     if let Some(text) = guarded(&source.text) {
         source.text = text;
     }
+    let source = OPERATIONS.iter().fold(source, |source, operation| {
+        refusals(operation)
+            .into_iter()
+            .map(|fault| fault.example())
+            .fold(source, |source, (status, refusal)| source.example(operation, Place::Response(status), refusal))
+    });
     EXAMPLES.iter().fold(source, |source, (operation, place, example)| source.example(operation, *place, example()))
+}
+
+const OPERATIONS: [&str; 9] = [
+    "login",
+    "renewToken",
+    "logout",
+    "inviteUsers",
+    "getBusinessSettings",
+    "getUserSettings",
+    "updateUserSettings",
+    "getSecuritySettings",
+    "updateSecuritySettings",
+];
+
+/// One of each status that an operation may be refused with; a status that it does not declare is not shown.
+fn refusals(operation: &str) -> Vec<Fault> {
+    let parameters = |name: &str, reason: &str| Fault::Parameters(vec![Detail::new(name, reason)]);
+    let malformed = match operation {
+        "login" => parameters("email", "is missing"),
+        "getBusinessSettings" => parameters("IncludeUserSettings", "must be true or false, once"),
+        "updateUserSettings" => parameters("InvitedUserValidDays", "must be 1 to 365"),
+        "updateSecuritySettings" => parameters("WriteRequestCSRFSupport", "is missing"),
+        "inviteUsers" => Fault::Parameters(vec![Detail {
+            value: Some("jane.mead".to_owned()),
+            ..Detail::new("EmailAddresses[0]", "needs exactly one @ between a name and a domain")
+        }]),
+        _ => parameters("tenant", "is no tenant's name"),
+    };
+    let nobody = match operation {
+        "login" => Fault::LogInRefused,
+        "renewToken" | "logout" => Fault::Csrf(CsrfFault::Wrong),
+        "inviteUsers" => Refusal::InvitingDisabled.into(),
+        _ => Fault::SessionEnded,
+    };
+    let forbidden = match operation {
+        "login" => Fault::ForeignOrigin,
+        "renewToken" | "logout" => Refusal::UsersOnly.into(),
+        _ => Refusal::NotPermitted.into(),
+    };
+    let missing = if operation == "inviteUsers" { Refusal::NotFound(What::Tenant).into() } else { Fault::NoBusiness };
+    vec![
+        malformed,
+        nobody,
+        forbidden,
+        missing,
+        Fault::NotAcceptable,
+        Refusal::NotPending(State::Accepted).into(),
+        Fault::Body(BodyFault::TooLarge),
+        Fault::UnsupportedMediaType,
+        Fault::TooMany(TooMany { retry_after_s: 17 }),
+        Fault::Failed(Failure::internal("shown")),
+        Fault::Failed(Unavailable::Busy { retry_after_s: 1 }.into()),
+    ]
 }
 
 /// What poem-openapi cannot say: where a cookie is enough for a read, a write
@@ -103,11 +167,8 @@ const EXAMPLES: &[Sample] = &[
         || json!({"email": "jane.mead@acmepaymentscorp.com", "password": "correct horse battery", "tenant": "default"}),
     ),
     ("login", Place::Response(200), session),
-    ("login", Place::Response(401), || problem("log-in-refused", "address or password is wrong")),
     ("renewToken", Place::Response(200), session),
-    ("renewToken", Place::Response(401), stale),
     ("logout", Place::Response(200), || json!({})),
-    ("logout", Place::Response(401), stale),
     ("inviteUsers", Place::Request, || {
         json!({
             "EmailAddresses": ["jane.mead@acmepaymentscorp.com"],
@@ -115,20 +176,7 @@ const EXAMPLES: &[Sample] = &[
         })
     }),
     ("inviteUsers", Place::Response(200), || json!(["jane.mead@acmepaymentscorp.com"])),
-    ("inviteUsers", Place::Response(400), || {
-        json!({
-            "code": "invalid-parameters",
-            "message": "some parameters are at fault",
-            "details": [{
-                "param": "EmailAddresses[0]",
-                "value": "jane.mead",
-                "reason": "needs exactly one @ between a name and a domain"
-            }]
-        })
-    }),
-    ("inviteUsers", Place::Response(401), || problem("inviting-disabled", "inviting is switched off")),
     ("getBusinessSettings", Place::Response(200), || json!({"SecuritySettings": security(), "UserSettings": user()})),
-    ("getBusinessSettings", Place::Response(404), || problem("not-found", "there is no such business")),
     ("getUserSettings", Place::Response(200), user),
     ("updateUserSettings", Place::Request, || json!({"InvitedUserValidDays": 7})),
     ("updateUserSettings", Place::Response(200), user),
@@ -136,14 +184,6 @@ const EXAMPLES: &[Sample] = &[
     ("updateSecuritySettings", Place::Request, || json!({"WriteRequestCSRFSupport": "com.soa.feature.enabled"})),
     ("updateSecuritySettings", Place::Response(200), security),
 ];
-
-fn problem(code: &str, message: &str) -> Value {
-    json!({"code": code, "message": message, "details": []})
-}
-
-fn stale() -> Value {
-    problem("csrf-token-invalid", "the header X-Csrf-Token_{tenant} is not this session's: it is wrong or stale")
-}
 
 fn session() -> Value {
     json!({

@@ -121,6 +121,12 @@ impl Fault {
         response
     }
 
+    /// Status and body, as the document shows it.
+    pub fn example(&self) -> (u16, Value) {
+        let Word { status, code, .. } = self.word();
+        (status.as_u16(), body(code, &self.to_string(), &self.details()))
+    }
+
     fn details(&self) -> Vec<Detail> {
         match self {
             Self::Parameters(details) => details.clone(),
@@ -217,9 +223,12 @@ pub fn refusal(
     message: &str,
     details: &[Detail],
 ) -> Response {
+    answer::encoded(media, arrival(request).at, status, &body(code, message, details))
+}
+
+fn body(code: &str, message: &str, details: &[Detail]) -> Value {
     let details: Vec<Value> = details.iter().map(Detail::encode).collect();
-    let body = json!({"code": code, "message": message, "details": details});
-    answer::encoded(media, arrival(request).at, status, &body)
+    json!({"code": code, "message": message, "details": details})
 }
 
 #[cfg(test)]
