@@ -227,7 +227,7 @@ async fn an_integration_is_found_by_what_it_is_called_now() {
     assert_eq!(named("calendar").await.rows, []);
     let row = named("DATES").await.rows.remove(0);
     assert_eq!((row.id, row.name.as_str(), row.description.as_deref()), (id, "Dates", Some("Of days.")));
-    assert_eq!(named("of days").await.rows, [row.clone()]);
+    assert_eq!(named("of days").await.rows, std::slice::from_ref(&row));
     let change = json!({"by": "deployment", "description": null});
     story.append_raw("integration", &tenant(), id, "Updated", change).await;
     assert_eq!(named("of days").await.rows, []);
