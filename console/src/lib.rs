@@ -11,6 +11,8 @@ mod headers;
 mod link;
 mod page;
 
+pub use page::of_error;
+
 use domain::CommandBus;
 use identity::Identity;
 use poem::endpoint::{BoxEndpoint, make_sync};

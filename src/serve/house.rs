@@ -10,7 +10,7 @@ use delivery::{Delivery, DeliveryOptions, TransportOptions};
 use domain::{Clock, CommandBus, TenantName};
 use identity::{AdminToken, Identity, IdentityOptions, LimitSettings, Rate, Secrets};
 use openapi::{Front, HttpSettings, Service};
-use poem::{EndpointExt, Route};
+use poem::Route;
 use projections::{Views, ViewsOptions};
 use std::error::Error;
 use std::net::SocketAddr;
@@ -197,7 +197,7 @@ impl House {
     pub fn endpoint(&self) -> Front {
         let pages = pages::endpoint(&self.rooms, &self.service.settings);
         let probes = figures::routes(Route::new(), self.rooms.clone(), self.metrics.clone());
-        Front::new(&self.service, pages::mount(probes, pages).map_to_response().boxed())
+        Front::new(&self.service, pages::mount(probes, pages))
     }
 
     /// Stops the followers, flushes what is queued, lets the folder go.

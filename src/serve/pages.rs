@@ -4,7 +4,7 @@ use super::house::Rooms;
 use console::ConsoleOptions;
 use openapi::{Dialect, HttpSettings};
 use poem::endpoint::BoxEndpoint;
-use poem::{Response, Route};
+use poem::{EndpointExt, Response, Route};
 use std::sync::Arc;
 
 /// The pages, with the API documents and the peers that the dialects see.
@@ -20,7 +20,7 @@ pub(super) fn endpoint(rooms: &Rooms, settings: &Arc<HttpSettings>) -> BoxEndpoi
     console::endpoint(rooms.bus.clone(), rooms.views.clone(), rooms.identity.clone(), options)
 }
 
-/// Everything that is no API is a page, unknown addresses too.
-pub(super) fn mount(routes: Route, pages: BoxEndpoint<'static, Response>) -> Route {
-    routes.nest_no_strip("/", pages)
+/// Everything that is no API is a page, unknown addresses too, and those that poem cannot read.
+pub(super) fn mount(routes: Route, pages: BoxEndpoint<'static, Response>) -> BoxEndpoint<'static, Response> {
+    routes.nest_no_strip("/", pages).catch_all_error(|error| async move { console::of_error(&error) }).boxed()
 }

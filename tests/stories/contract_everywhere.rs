@@ -323,6 +323,9 @@ fn mails_sent_again_and_notices_to_account_holders_count_across_restarts_too() {
 #[test]
 fn what_machines_ask_is_read_and_nothing_else() {
     let house = House::start();
+    let unreadable = house.visitor().get("/%ff").expect(400);
+    assert!(unreadable.text().contains("The address cannot be read."), "{}", unreadable.text());
+    assert!(unreadable.header("content-security-policy").is_some(), "as every page");
     for page in ["/healthz", "/readyz", "/metrics"] {
         house.visitor().get(page).expect(200);
         let answer = house.visitor().send(Request::new("DELETE", page)).expect(405);
