@@ -45,9 +45,14 @@ async fn an_unknown_user_costs_the_work_of_a_wrong_password() {
     let expensive = PasswordSettings::default();
     let house = House::with(state, |options| options.passwords = expensive).await;
     house.user("jane@x.com").await;
-    // The fastest of several, so that a busy machine does not decide.
+    // The fastest of several, so that a busy machine does not decide: work that is left out is left out each time.
     let mut fastest = [f64::MAX; 2];
-    for round in 0..4 {
+    let ratio = |fastest: [f64; 2]| fastest[1] / fastest[0];
+    for round in 0..40 {
+        if round >= 4 && (0.5..2.0).contains(&ratio(fastest)) {
+            break;
+        }
+        house.clock.advance(15 * MINUTE);
         let unknown = format!("nobody{round}@x.com");
         for (email, best) in ["jane@x.com", unknown.as_str()].into_iter().zip(&mut fastest) {
             let start = Instant::now();
@@ -55,7 +60,7 @@ async fn an_unknown_user_costs_the_work_of_a_wrong_password() {
             *best = best.min(start.elapsed().as_secs_f64());
         }
     }
-    let ratio = fastest[1] / fastest[0];
+    let ratio = ratio(fastest);
     assert!((0.5..2.0).contains(&ratio), "unknown took {ratio} times as long");
 }
 

@@ -1,12 +1,17 @@
 //! A ledger that goes to another place, whatever both lie in: every row as it was, once,
 //! however often the move dies on its way and whatever is tried meanwhile.
 
-use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use store::{
-    BackendOptions, Batch, Cancelled, Ledger, LedgerOptions, Move, MoveError, Moved, NewEvent, OpenError, Progress,
-    Site, State, StateOptions, Vault, VaultOptions, Word, kept_secret,
+    BackendOptions, Batch, Cancelled, FolderLock, Ledger, LedgerOptions, Move, MoveError, Moved, NewEvent, OpenError,
+    Progress, Site, State, StateOptions, Vault, VaultOptions, Word, kept_secret,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -29,6 +34,9 @@ enum Lies {
     #[cfg(all(feature = "postgres", feature = "eventstore"))]
     Both,
 }
+
+/// Within so long whoever was at a place has left it.
+const LEFT_WITHIN: Duration = Duration::from_secs(30);
 
 /// A place of a test's own.
 struct Spot {
@@ -184,8 +192,16 @@ impl Spot {
         }
     }
 
-    /// Who served it last may still be seen by the server for a moment.
+    /// Who served it last may still be seen by the server for a moment; and the folder's lock is held by every
+    /// child of this process that was forked meanwhile, until it becomes the program it is to run.
     fn wait_until_left(&self) {
+        if let Some(folder) = &self.site.folder {
+            let begun = Instant::now();
+            while let Some(holder) = FolderLock::holder(folder).unwrap() {
+                assert!(begun.elapsed() < LEFT_WITHIN, "{holder}");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         #[cfg(feature = "postgres")]
         if let Some(database) = &self.database {
             database.run(
