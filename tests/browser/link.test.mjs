@@ -114,6 +114,7 @@ test("declining keeps the reason, and the link is over", async () => {
   await visitor.page.click("#show-decline");
   await visitor.page.fill("#decline-reason", "We have not met.");
   await visitor.page.click("#decline-submit");
+  assert.match(await visitor.shown("done-text"), /Nothing else happens/);
   assert.match(await visitor.shown("title"), /declined/);
   assert.equal(await state(invitation), "declined");
 
