@@ -74,6 +74,50 @@ fn create_and_read_answer_every_field_and_ids_ascend() {
     application.envelope("employees/create", &nobody).fault("user_id", "does not exist");
 }
 
+/// What is wrong with the form does not hide what the ledger finds wrong in the rest.
+#[test]
+fn all_faults_are_told_at_once_those_of_form_and_those_the_ledger_finds() {
+    let house = House::start();
+    let application = house.application(&["employees", "integrations"]);
+    let eve = create(&application, &json!({"email": EVE}));
+    let user = house.user("sam@acme.example");
+    let sam = create(&application, &json!({"email": "sam@acme.example", "user_id": user.id}));
+    let nobody = "00000000-0000-0000-0000-000000000000";
+    let told = |route: &str, asked: Value| application.envelope(route, &asked).faults("invalid-param");
+    let at = |faults: &[(&str, &str)]| -> Vec<(String, String)> {
+        faults.iter().map(|(param, reason)| ((*param).to_owned(), (*reason).to_owned())).collect()
+    };
+    let (there, taken) = ("does not exist", "belongs to another active employee");
+    let phone = ("phone", "must be a string");
+
+    let asked = json!({"email": EVE, "user_id": nobody, "phone": 7});
+    assert_eq!(told("employees/create", asked), at(&[phone, ("email", taken), ("user_id", there)]));
+    let asked = json!({"email": EVE, "user_id": user.id});
+    let linked = ("user_id", "has an employee record already");
+    assert_eq!(told("employees/create", asked), at(&[("email", taken), linked]));
+    let asked = json!({"email": "not an address", "user_id": nobody});
+    let malformed = application.envelope("employees/create", &asked).faults("invalid-param");
+    assert_eq!((malformed[0].0.as_str(), &malformed[1..]), ("email", &at(&[("user_id", there)])[..]));
+
+    let asked = json!({"id": eve["id"], "email": "sam@acme.example", "phone": 7});
+    assert_eq!(told("employees/update", asked), at(&[phone, ("email", taken)]));
+    let inactive = json!({"id": eve["id"], "email": "sam@acme.example", "phone": 7, "active": false});
+    assert_eq!(told("employees/update", inactive), at(&[phone]), "who is not active may share an address");
+    assert_eq!(told("employees/update", json!({"id": 99, "email": EVE, "phone": 7})), at(&[phone, ("id", there)]));
+    let unknown = ("planet", "is not a parameter here");
+    assert_eq!(told("employees/read", json!({"id": 99, "planet": 1})), at(&[unknown, ("id", there)]));
+    assert_eq!(told("integrations/read", json!({"id": 99, "planet": 1})), at(&[unknown, ("id", there)]));
+    let asked = json!({"id": 99, "email": EVE, "planet": 1});
+    assert_eq!(told("integrations/invitation_email", asked), at(&[unknown, ("id", there)]));
+
+    for id in [&eve["id"], &json!(99)] {
+        let asked = json!({"id": id, "planet": 1});
+        user.client.envelope("employees/read", &asked).slug(403, "permission-denied");
+    }
+    let own = user.client.envelope("employees/read", &json!({"id": sam["id"], "planet": 1}));
+    assert_eq!(own.faults("invalid-param"), at(&[unknown]));
+}
+
 #[test]
 fn update_changes_what_is_sent_null_clears_and_the_address_merges_by_key() {
     let house = House::start();

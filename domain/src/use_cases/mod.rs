@@ -9,6 +9,7 @@ mod check;
 mod create_employee;
 mod create_tenant;
 mod decline_invitation;
+mod find_faults;
 mod integrations;
 mod invite_to_integration;
 mod invite_to_organization;
@@ -32,6 +33,7 @@ pub use check::{Allowed, Check};
 pub use create_employee::CreateEmployee;
 pub use create_tenant::CreateTenant;
 pub use decline_invitation::DeclineInvitation;
+pub use find_faults::FindFaults;
 pub use integrations::{CreateIntegration, UpdateIntegration};
 pub use invite_to_integration::InviteToIntegration;
 pub use invite_to_organization::InviteToOrganization;
@@ -99,14 +101,26 @@ async fn pending_holder(
     target: Uuid,
     email: &Address,
 ) -> Result<Option<Arc<Invitation>>, Failure> {
-    let claim = claims::pending(&unit.context().tenant, kind, target, email);
-    let Some(id) = unit.holder(claim).await? else { return Ok(None) };
-    let holder = unit.get::<Invitation>(id).await?;
+    let Some(holder) = pending_on(unit, kind, target, email).await? else { return Ok(None) };
     if holder.is_due(unit.now()) {
-        unit.put::<Invitation>(id, invitation::Command::Expire).await?;
+        unit.put::<Invitation>(holder.id, invitation::Command::Expire).await?;
         return Ok(None);
     }
     Ok(Some(holder))
+}
+
+/// The invitation that holds the address at this target, due or not.
+async fn pending_on(
+    unit: &mut dyn Unit,
+    kind: Kind,
+    target: Uuid,
+    email: &Address,
+) -> Result<Option<Arc<Invitation>>, Failure> {
+    let claim = claims::pending(&unit.context().tenant, kind, target, email);
+    match unit.holder(claim).await? {
+        Some(id) => unit.get::<Invitation>(id).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Stages a new generation of an invitation.

@@ -12,7 +12,7 @@ use crate::wire::values::{Read, string};
 use crate::wire::{self, BodyFault, CallerError};
 use domain::employee::Employee;
 use domain::permission::{Records, is_off_boarded};
-use domain::use_cases::{Allowed, Check};
+use domain::use_cases::{Allowed, Check, FindFaults};
 use domain::user::User;
 use domain::{Context, Failure, Fault, IdempotencyKey, Refusal, TenantName};
 use identity::Principal;
@@ -123,8 +123,16 @@ impl Admitted<'_> {
         if self.faults.is_empty() {
             return Ok(());
         }
+        self.permit_and_settle(wanted).await
+    }
+
+    /// As `settle`, where the ledger may find more at fault in what could be read.
+    pub(super) async fn settle_with(&self, wanted: Allowed, more: FindFaults) -> Result<(), Refused> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
         self.permit(wanted).await?;
-        Err(Refused::params(self.faults.clone()))
+        self.no_faults_with(more).await
     }
 
     /// Permission and parameters, for an operation that only reads.
@@ -137,13 +145,32 @@ impl Admitted<'_> {
         if self.faults.is_empty() { Ok(()) } else { Err(Refused::params(self.faults.clone())) }
     }
 
+    /// Faults of form, and beside them what the ledger finds in what could be read.
+    pub(super) async fn no_faults_with(&self, more: FindFaults) -> Result<(), Refused> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        let found = self.service.bus.perform(self.caller.context(self.request), more).await;
+        found.map_err(|failure| self.beside(failure))?;
+        self.no_faults()
+    }
+
+    /// A refusal that names parameters, together with the faults of form: all are told at once.
+    fn beside(&self, failure: Failure) -> Refused {
+        let refused = self.refuse(failure);
+        if refused.errors.is_empty() {
+            return refused;
+        }
+        Refused::params(self.faults.iter().cloned().chain(refused.errors).collect())
+    }
+
     pub(super) fn has_faults(&self) -> bool {
         !self.faults.is_empty()
     }
 
     pub(super) async fn permit(&self, wanted: Allowed) -> Result<(), Refused> {
         let context = self.caller.context(self.request);
-        self.service.bus.perform(context, Check(wanted)).await.map_err(|failure| self.refuse(failure))
+        self.service.bus.perform(context, Check(wanted)).await.map_err(|failure| self.beside(failure))
     }
 
     /// How far the caller may reach among employees: their own record alone, or all.
@@ -156,7 +183,7 @@ impl Admitted<'_> {
                 let own = self.records.as_ref().and_then(|records| records.employee);
                 own.map(Reach::Own).ok_or_else(|| Refused::new(Slug::PermissionDenied))
             }
-            Err(failure) => Err(self.refuse(failure)),
+            Err(failure) => Err(self.beside(failure)),
         }
     }
 

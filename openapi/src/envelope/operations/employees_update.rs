@@ -12,7 +12,7 @@ use crate::wire::values;
 use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use async_trait::async_trait;
 use domain::bus::{MailRef, Unit};
-use domain::use_cases::{Allowed, UpdateEmployee};
+use domain::use_cases::{Allowed, FindFaults, UpdateEmployee};
 use domain::{Failure, Refusal, Root, UseCase, What, employee};
 use poem::Request;
 use poem_openapi::{Object, OpenApi};
@@ -126,7 +126,8 @@ async fn update(service: &Service, request: &Request, body: &Json<Params>) -> Re
     if call.has_faults() {
         permit(&call, number, beyond_own).await?;
     }
-    call.settle(Allowed::Employees { all: false }).await?;
+    let more = FindFaults::Employee { number, email: email.clone(), active: changes.active };
+    call.settle_with(Allowed::Employees { all: false }, more).await?;
     let (number, email) = (read(number)?, read(email)?);
     let changes = employee::Changes { email: Some(email), ..changes };
     let case = Updating(UpdateEmployee { number, changes });
@@ -147,7 +148,7 @@ async fn update(service: &Service, request: &Request, body: &Json<Params>) -> Re
 
 /// The rule of the use case, asked before faults are told: employees touch
 /// their own record alone, and there only what is theirs to change.
-async fn permit(call: &Admitted<'_>, number: Option<u64>, beyond_own: bool) -> Result<(), Refused> {
+pub(super) async fn permit(call: &Admitted<'_>, number: Option<u64>, beyond_own: bool) -> Result<(), Refused> {
     let Reach::Own(own) = call.reach().await? else { return Ok(()) };
     let own = call.service.bus.load::<employee::Employee>(&call.caller.tenant, own).await;
     let own = own.map_err(|failure| call.refuse(failure))?;

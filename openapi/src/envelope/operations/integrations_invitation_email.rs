@@ -12,7 +12,7 @@ use crate::wire::{Bearer, HeaderParam, KeyText, Secured};
 use async_trait::async_trait;
 use domain::bus::{MailRef, Unit};
 use domain::invitation::State;
-use domain::use_cases::{Allowed, InviteToIntegration};
+use domain::use_cases::{Allowed, FindFaults, InviteToIntegration};
 use domain::{Failure, Root, TenantName, UseCase, invitation, mail};
 use poem::Request;
 use poem_openapi::{Object, OpenApi};
@@ -77,7 +77,7 @@ async fn invite(service: &Service, request: &Request, body: &Json<Params>) -> Re
     let number = call.params.required("id", values::number);
     let email = call.params.required("email", values::address);
     let call = call.admit().await?;
-    call.settle(Allowed::Integrations).await?;
+    call.settle_with(Allowed::Integrations, FindFaults::Integration { number, email: email.clone() }).await?;
     let case = Inviting(InviteToIntegration { number: read(number)?, email: read(email)? });
     let written = sending::perform(service, call.context(), case).await.map_err(|f| call.refuse(f))?;
     let invitation = made(written).map_err(|f| call.refuse(f))?;

@@ -9,7 +9,7 @@ use crate::envelope::slug::Slug;
 use crate::wire::values;
 use crate::wire::{Bearer, Secured};
 use domain::membership::{self, Membership};
-use domain::use_cases::Allowed;
+use domain::use_cases::{Allowed, FindFaults};
 use domain::{Actor, Refusal, What};
 use poem::Request;
 use poem_openapi::{Object, OpenApi};
@@ -60,7 +60,8 @@ async fn show(service: &Service, request: &Request, body: &Json<Params>) -> Resu
     let mut call = Call::open(service, request, body.bytes(), &OPERATION)?;
     let number = call.params.required("id", values::number);
     let call = call.admit().await?;
-    call.permit_and_settle(Allowed::Integrations).await?;
+    call.permit(Allowed::Integrations).await?;
+    call.no_faults_with(FindFaults::Integration { number, email: None }).await?;
     let row = service.views.integration(&call.caller.tenant, read(number)?).await.map_err(|f| call.refuse(f))?;
     let row = row.ok_or(Refusal::NotFound(What::Integration))?;
     if let Some(client) = limited_to(&call)
