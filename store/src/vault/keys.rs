@@ -274,6 +274,14 @@ pub(super) fn draw(number: u64, size: usize) -> Vec<(Uuid, Key)> {
     block
 }
 
+/// What ids of one block begin with.
+#[cfg(feature = "postgres")]
+pub(super) fn block_of(subject: Uuid) -> [u8; 6] {
+    let mut number = [0; 6];
+    number.copy_from_slice(&subject.as_bytes()[..6]);
+    number
+}
+
 /// Readable by the owner alone.
 #[cfg(unix)]
 fn keep_private(path: &Path) -> Result<(), OpenError> {

@@ -5,7 +5,7 @@
 //! memory counts only for so long after its last question was sent.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Key, Standing, VaultError,
-    keys::{Secret, draw},
+    keys::{Secret, block_of, draw},
 };
 use crate::{
     DatabaseUrl, OpenError,
@@ -39,6 +39,19 @@ const CONNECTION_WITHIN: Duration = Duration::from_secs(2);
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// Destroyed subjects told at once.
 const PAGE: i64 = 1_024;
+
+/// Keys of a block that are brought along.
+const AHEAD: i64 = 256;
+/// Blocks of which they are, at most: with more it is old events that are read, by whoever has them once.
+const BLOCKS_AHEAD: usize = 8;
+const STANDINGS: &str = "
+SELECT last, subject, key FROM keys.counters LEFT JOIN (
+  SELECT subject, key FROM keys.keys WHERE subject = ANY($1)
+  UNION ALL
+  SELECT next.subject, next.key FROM unnest($2::uuid[]) AS after (subject) CROSS JOIN LATERAL (
+    SELECT subject, key FROM keys.keys WHERE keys.subject > after.subject ORDER BY keys.subject LIMIT $3) AS next
+) AS found ON true
+WHERE name = 'destroyed'";
 
 const SCHEMA: Schema = Schema {
     name: "keys",
@@ -119,6 +132,8 @@ impl PostgresKeys {
     }
 
     /// How keys stand. `found` hears of each while what it notes cannot be missed by a later forgetting.
+    /// Those of few blocks bring along what comes after them in these: whoever follows another node's
+    /// writes meets them next, in this order.
     pub(super) fn standings(
         &self,
         subjects: &[Uuid],
@@ -126,10 +141,10 @@ impl PostgresKeys {
     ) -> Result<HashMap<Uuid, Standing>, VaultError> {
         let (readers, wanted, asked_at) = (self.readers.clone(), subjects.to_vec(), self.begun.elapsed());
         let rows: Vec<(i64, Option<(Uuid, Standing)>)> = self.asked(async move {
-            let sql = "SELECT last, subject, key FROM keys.counters LEFT JOIN keys.keys ON subject = ANY($1) \
-                       WHERE name = 'destroyed'";
             let mut on = readers.session().await?;
-            let asked = sqlx::query(sql).persistent(readers.keep_statements()).bind(wanted);
+            let lasts = lasts_of_blocks(&wanted);
+            let asked =
+                sqlx::query(STANDINGS).persistent(readers.keep_statements()).bind(wanted).bind(lasts).bind(AHEAD);
             let rows = asked.fetch_all(&mut *on).await?;
             on.end().await?;
             rows.iter().map(looked_up).collect()
@@ -207,6 +222,16 @@ INSERT INTO keys.destroyed SELECT last, $1 FROM numbered";
         self.unreached.store(told.is_err(), Relaxed);
         told.map_err(VaultError::Server)
     }
+}
+
+/// The last subject of each block; none if there are too many blocks.
+fn lasts_of_blocks(subjects: &[Uuid]) -> Vec<Uuid> {
+    let mut lasts: BTreeMap<[u8; 6], Uuid> = BTreeMap::new();
+    for subject in subjects {
+        let last = lasts.entry(block_of(*subject)).or_insert(*subject);
+        *last = (*last).max(*subject);
+    }
+    if lasts.len() > BLOCKS_AHEAD { Vec::new() } else { lasts.into_values().collect() }
 }
 
 fn looked_up(row: &PgRow) -> Result<(i64, Option<(Uuid, Standing)>), sqlx::Error> {

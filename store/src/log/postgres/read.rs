@@ -85,7 +85,8 @@ impl sqlx::FromRow<'_, PgRow> for Row {
         let number = |at: usize| row.try_get::<i64, _>(at).map(i64::cast_unsigned);
         let (kind, id): (&str, &str) = (row.try_get(3)?, row.try_get(4)?);
         let schema: &str = row.try_get(8)?;
-        let leaf: &[u8] = row.try_get(13)?;
+        // In an answer to several statements at once it comes as text, and cannot be lent.
+        let leaf: Vec<u8> = row.try_get(13)?;
         Ok(Row {
             position: number(0)?,
             tenant: row.try_get(1)?,
@@ -99,7 +100,7 @@ impl sqlx::FromRow<'_, PgRow> for Row {
             payload: row.try_get(10)?,
             metadata: row.try_get(11)?,
             sealed: row.try_get(12)?,
-            leaf: leaf.try_into().map_err(|fault| sqlx::Error::Decode(Box::new(fault)))?,
+            leaf: leaf.try_into().map_err(|_| sqlx::Error::Decode("a leaf has 32 bytes".into()))?,
         })
     }
 }

@@ -1,9 +1,13 @@
 //! Turns: a batch from the lock of the head to its commit.
 //!
-//! Three round trips if no other node has written (lock, append, commit), four
-//! if one has. Between lock and commit this node waits for nothing but the database.
+//! Three round trips, whether or not other nodes have written: lock with what they
+//! wrote, append, commit. Between them this node waits for nothing but the database,
+//! and for keys it has not met, which are read a stretch at a time.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Display,
+    time::{Duration, Instant},
+};
 
 use sqlx::{FromRow as _, PgConnection, Row as _, postgres::PgRow};
 
@@ -192,18 +196,23 @@ impl PostgresLog {
         }
     }
 
+    /// The lock and what was appended since, in one message: others wait for every round trip from here to
+    /// the commit. Each statement of it sees what is committed when it begins, so all that went before the lock.
     async fn take_turn(&self, on: &mut PgConnection, since: Place) -> Result<Turn, TurnFault> {
+        let unreachable = |fault: sqlx::Error| TurnFault::Unreachable(fault.into());
         let lock_head = format!(
-            "{}; SET LOCAL ledger.writer = '{}'; {HEAD_LOCKED}; SELECT ledger.now(), {}",
+            "{}; SET LOCAL ledger.writer = '{}'; {HEAD_LOCKED}; SELECT ledger.now(), {}; {}",
             begin_sql(),
             self.origin.id,
-            hold(self.alone).within(&self.address)
+            hold(self.alone).within(&self.address),
+            // Where one service has the log, nobody else appends: there is hardly ever anything to read.
+            if self.alone { String::new() } else { news_sql(&bound(since.0), &(NEWS_IN_TURN + 1)) },
         );
         let told = within(ANSWER_WITHIN, all(on, &lock_head)).await.map_err(TurnFault::Unreachable)?;
-        let [head, clock] = told.as_slice() else { return Err(TurnFault::Diverged("it has no head")) };
-        let (position, leaf) = place(head).map_err(|fault| TurnFault::Unreachable(fault.into()))?;
-        let now = Some(clock.try_get(0)).transpose().map_err(|fault| TurnFault::Unreachable(fault.into()))?;
-        if !clock.try_get::<bool, _>(1).map_err(|fault| TurnFault::Unreachable(fault.into()))? {
+        let [head, clock, found @ ..] = told.as_slice() else { return Err(TurnFault::Diverged("it has no head")) };
+        let (position, leaf) = place(head).map_err(unreachable)?;
+        let now = Some(clock.try_get(0)).transpose().map_err(unreachable)?;
+        if !clock.try_get::<bool, _>(1).map_err(unreachable)? {
             return Err(TurnFault::Unreachable(who_has_it(self.alone).into()));
         }
         if (position, leaf) == since {
@@ -216,7 +225,13 @@ impl PostgresLog {
             within(ANSWER_WITHIN, run(on, "ROLLBACK")).await.map_err(TurnFault::Unreachable)?;
             return Ok(Turn::FarBehind);
         }
-        Ok(Turn::Taken { now, news: news(on, (since, NEWS_IN_TURN), !self.address.is_pooled()).await? })
+        // Its own batch of which it heard nothing.
+        let news = if self.alone {
+            news(on, (since, NEWS_IN_TURN), !self.address.is_pooled()).await?
+        } else {
+            following(found, since)?
+        };
+        Ok(Turn::Taken { now, news })
     }
 
     /// The connection for turns, made anew if there is none.
@@ -250,12 +265,20 @@ struct Kept<'h> {
 const HEAD_LOCKED: &str = "SELECT position, leaf FROM ledger.head FOR UPDATE";
 const SHORTER: &str = "it ends before this node's last event, or with another one";
 
-/// Rows after a place, once it is certain that the log still goes through it.
+/// What asks for the row at a place and those after it.
+fn news_sql(since: &dyn Display, limit: &dyn Display) -> String {
+    format!("SELECT {COLUMNS} FROM ledger.events WHERE position >= {since} ORDER BY position LIMIT {limit}")
+}
+
 async fn news(on: &mut PgConnection, (since, limit): (Place, i64), keep: bool) -> Result<Vec<Row>, TurnFault> {
-    let sql = format!("SELECT {COLUMNS} FROM ledger.events WHERE position >= $1 ORDER BY position LIMIT $2");
+    let sql = news_sql(&"$1", &"$2");
     let asked = sqlx::query(&sql).persistent(keep).bind(bound(since.0)).bind(limit + 1);
     let asked = async { asked.fetch_all(on).await.map_err(Fault::from) };
-    let found = within(ANSWER_WITHIN, asked).await.map_err(TurnFault::Unreachable)?;
+    following(&within(ANSWER_WITHIN, asked).await.map_err(TurnFault::Unreachable)?, since)
+}
+
+/// Rows after a place, once it is certain that the log still goes through it.
+fn following(found: &[PgRow], since: Place) -> Result<Vec<Row>, TurnFault> {
     let mut rows = found
         .iter()
         .map(Row::from_row)
