@@ -35,7 +35,7 @@ struct Costs {
     answer: f64,
     /// An event at every node: index and views.
     fold: f64,
-    /// An event of others under the lock: the index alone.
+    /// An event of others under the lock: read and put into the index.
     news: f64,
     /// The database's own work for a turn, and for each of its events.
     turn: f64,
@@ -123,6 +123,8 @@ struct Run {
     head: u64,
     took: Vec<f64>,
     turns: u64,
+    /// Events of the last turn.
+    last_turn: u64,
     locked: f64,
 }
 
@@ -152,6 +154,7 @@ impl Run {
             head: 0,
             took: vec![],
             turns: 0,
+            last_turn: 0,
             locked: 0.0,
         };
         run.at(0.0, What::Arrives);
@@ -208,8 +211,8 @@ impl Run {
         self.at(at + self.of.way / 2.0, What::Asks { node });
     }
 
-    /// Whoever waits longest has the lock: the answer goes back, news are fetched if there are
-    /// any, the batch of all that waits comes, then COMMIT.
+    /// Whoever waits longest has the lock: the answer goes back with what came last (the rest was
+    /// followed during the wait), the batch of all that waits comes, then COMMIT.
     fn grant(&mut self, at: f64) {
         if self.held {
             return;
@@ -219,10 +222,11 @@ impl Run {
         let (one, of) = (&mut self.nodes[node], self.of);
         let units = one.waiting.len().min(BATCH_UNITS);
         one.turn = one.waiting.drain(..units).collect();
-        let (events, missed) = (one.turn.len(), self.head - one.seen);
+        let (events, missed) = (one.turn.len(), (self.head - one.seen).min(self.last_turn));
         one.seen = self.head + events as u64;
-        let news = if missed > 0 { of.way + of.costs.news * missed as f64 } else { 0.0 };
+        let news = of.costs.news * missed as f64;
         let takes = 2.0 * of.way + news + of.costs.turn + of.costs.event * events as f64 + of.sync;
+        self.last_turn = events as u64;
         self.locked += takes;
         self.turns += 1;
         self.at(at + takes, What::Released { node, events });
@@ -276,7 +280,7 @@ pub fn print(settings: &[&str]) -> Result<(), Box<dyn Error>> {
     let costs = Costs {
         answer: number("answer", 95.0)?,
         fold: number("fold", 25.0)?,
-        news: number("news", 5.0)?,
+        news: number("news", 17.0)?,
         turn: number("turn", 300.0)?,
         event: number("event", 27.0)?,
     };

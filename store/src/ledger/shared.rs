@@ -44,7 +44,8 @@ impl Writer {
         if !writes {
             return self.follow().map(|()| (inner.now)());
         }
-        for _ in 0..CATCH_UPS {
+        let mut catch_ups = 0;
+        loop {
             let begun = shared.begin(self.place());
             match self.met(begun)? {
                 Turn::Taken { now, news } => {
@@ -54,10 +55,21 @@ impl Writer {
                     }
                     return folded.map(|()| now.unwrap_or_else(|| (inner.now)()));
                 }
-                Turn::FarBehind => self.follow()?,
+                Turn::Awaited { news } => {
+                    let folded = self.fold(news).map_err(|fault| not_followed(&fault));
+                    inner.index.seal_if_due();
+                    if folded.is_err() || !inner.index.wait_for_room() {
+                        shared.let_go();
+                        return Err(NoTurn::Later);
+                    }
+                }
+                Turn::FarBehind if catch_ups < CATCH_UPS => {
+                    catch_ups += 1;
+                    self.follow()?;
+                }
+                Turn::FarBehind => return Err(NoTurn::Later),
             }
         }
-        Err(NoTurn::Later)
     }
 
     /// Folds whatever others have appended. Nothing to do where nobody else does.

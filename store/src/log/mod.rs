@@ -68,7 +68,7 @@ pub(crate) trait Shared {
     fn watch(&self, wake: Box<dyn Fn() + Send + Sync>);
     /// What has been appended since, a page of it.
     fn news(&self, since: Place) -> Result<Vec<Row>, TurnFault>;
-    /// Waits for this node's turn; `Backend::append` or `let_go` ends it.
+    /// Waits for this node's turn; `Backend::append` or `let_go` ends it, and the wait, too.
     fn begin(&self, since: Place) -> Result<Turn, TurnFault>;
     /// Ends the turn with nothing appended.
     fn let_go(&self);
@@ -86,6 +86,10 @@ pub(crate) enum Turn {
         /// What others have appended since the place the node stood at.
         news: Vec<Row>,
     },
+    /// The turn is still waited for, and others have appended this meanwhile: to be folded before it is
+    /// asked for again.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only a lock is waited for"))]
+    Awaited { news: Vec<Row> },
     /// There is more news than may be read while everybody waits. The turn is over.
     FarBehind,
 }

@@ -164,7 +164,7 @@ pub(super) fn append(log: &Backend, site: &Site, end: End, rows: &[Row]) -> Resu
         }
         Some(shared) => match shared.begin(end.place) {
             Ok(Turn::Taken { news, .. }) if news.is_empty() => {}
-            Ok(Turn::Taken { .. }) => {
+            Ok(Turn::Taken { .. } | Turn::Awaited { .. }) => {
                 shared.let_go();
                 return Ok(false);
             }

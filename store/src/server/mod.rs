@@ -13,7 +13,7 @@ use std::{future::Future, time::Duration};
 
 pub(crate) use address::{Address, Readers};
 use sqlx::{
-    PgConnection, PgPool,
+    Executor as _, PgConnection, PgPool,
     postgres::{PgListener, PgPoolOptions, PgRow},
 };
 
@@ -53,7 +53,7 @@ pub(crate) fn begin_sql() -> String {
 
 /// Several statements in one message.
 pub(crate) async fn all(on: &mut PgConnection, sql: &str) -> Result<Vec<PgRow>, Fault> {
-    Ok(sqlx::raw_sql(sql).fetch_all(on).await?)
+    Ok(on.fetch_all(sql).await?)
 }
 
 pub(crate) async fn run(on: &mut PgConnection, sql: &str) -> Result<(), Fault> {

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use sqlx::{Connection as _, PgConnection, Row as _};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{PostgresLog, READER_WITHIN, READERS, end, read::bound, schema};
@@ -35,8 +36,9 @@ impl PostgresLog {
         })?;
         let Some((origin, server, readers)) = found else { return Ok(None) };
         let ends = Ends::start(waiting.handle(), end::End::new(address.clone()));
-        let (node, writer) = (Uuid::new_v4().to_string(), Mutex::new(None));
-        Ok(Some(Self { waiting, origin, server, alone: false, address, writer, readers, ends, node }))
+        let (node, writer, asked) = (Uuid::new_v4().to_string(), Mutex::default(), Mutex::default());
+        let (alone, appended) = (false, watch::Sender::default());
+        Ok(Some(Self { waiting, origin, server, alone, address, writer, asked, appended, readers, ends, node }))
     }
 
     pub(crate) fn arrival(&self) -> Result<Option<Uuid>, OpenError> {

@@ -7,6 +7,7 @@
 //! then. Nobody is told "not written" while it could still land.
 
 mod arrival;
+mod asked;
 mod end;
 mod read;
 mod schema;
@@ -14,7 +15,9 @@ mod turn;
 
 use std::{sync::Mutex, time::Duration};
 
+use asked::Asked;
 use sqlx::PgConnection;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{DatabaseUrl, Origin, ends::Ends, waiting::Waiting};
@@ -45,6 +48,10 @@ pub(crate) struct PostgresLog {
     address: Address,
     /// The connection that turns are taken on; only the writer thread uses it. None: to be made.
     writer: Mutex<Option<PgConnection>>,
+    /// That connection while it waits for a turn.
+    asked: Mutex<Option<Asked>>,
+    /// Changes when another node has appended.
+    appended: watch::Sender<()>,
     readers: Readers,
     ends: Ends,
     /// Tells this node's notifications from those of others.
@@ -71,8 +78,9 @@ impl PostgresLog {
             Ok((origin, server, writer, address.readers(READERS, READER_WITHIN)))
         })?;
         let ends = Ends::start(waiting.handle(), end::End::new(address.clone()));
-        let node = Uuid::new_v4().to_string();
-        Ok(Self { waiting, origin, server, alone, address, writer: Mutex::new(Some(writer)), readers, ends, node })
+        let (asked, appended, node) = (Mutex::default(), watch::Sender::default(), Uuid::new_v4().to_string());
+        let writer = Mutex::new(Some(writer));
+        Ok(Self { waiting, origin, server, alone, address, writer, asked, appended, readers, ends, node })
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -113,9 +121,10 @@ impl PostgresLog {
 
     /// Listens on a connection of its own until the log is dropped.
     fn listen(&self, wake: Box<dyn Fn() + Send + Sync>) {
-        let node = self.node.clone();
+        let (node, appended) = (self.node.clone(), self.appended.clone());
         let hear = move |said: Option<&str>| {
             if said != Some(&node) {
+                appended.send_replace(());
                 wake();
             }
         };

@@ -13,7 +13,9 @@ use sqlx::{FromRow as _, PgConnection, Row as _, postgres::PgRow};
 
 use super::{
     super::{AppendFault, Fault, Place, Row, Shared, Turn, TurnFault},
-    CHANNEL, PostgresLog, hold,
+    CHANNEL, PostgresLog,
+    asked::{Asked, Waited},
+    hold,
     read::{COLUMNS, bound},
     schema, who_has_it,
 };
@@ -23,7 +25,7 @@ use crate::{
 };
 
 /// Rows read at once while catching up.
-const PAGE: i64 = 1_024;
+pub(super) const PAGE: i64 = 1_024;
 /// News that is read while everybody waits; with more the turn is let go first.
 const NEWS_IN_TURN: i64 = 1_024;
 /// How long the outcome of a commit is looked for before those who wait are told that it is unknown.
@@ -71,25 +73,39 @@ impl Shared for PostgresLog {
 
     fn begin(&self, since: Place) -> Result<Turn, TurnFault> {
         let mut held = lock(&self.writer);
+        if self.alone {
+            return self.waiting.on_this_thread(self.begin_alone(&mut held, since));
+        }
+        let asked = lock(&self.asked).take();
         self.waiting.on_this_thread(async {
-            let kept = self.connected(&mut held).await?;
-            let begun = match self.take_turn(&mut *kept.connection, since).await {
-                // It may have died while nobody used it; nothing was done on it yet.
-                Err(TurnFault::Unreachable(fault)) if kept.was_idle && is_lost(&*fault) => {
-                    *held = None;
-                    self.take_turn(&mut *self.connected(&mut held).await?.connection, since).await
-                }
-                begun => begun,
+            let mut asked = match asked {
+                Some(asked) => asked,
+                None => self.ask_on(&mut held).await?,
             };
-            if begun.is_err() {
-                // Dropped, and with it the lock.
-                *held = None;
+            loop {
+                let (mut connection, told) = match self.wait_or_follow(&mut asked, since).await? {
+                    Waited::Told(connection, told) => (connection, told),
+                    Waited::News(news) => {
+                        *lock(&self.asked) = Some(asked);
+                        return Ok(Turn::Awaited { news });
+                    }
+                };
+                match told {
+                    Ok(told) => {
+                        let turn = self.turn_of(&mut connection, &told, since).await?;
+                        *held = Some(connection);
+                        return Ok(turn);
+                    }
+                    // It may have died while nobody used it; nothing was done on it yet.
+                    Err(fault) if asked.was_idle && is_lost(&*fault) => asked = self.ask_on(&mut held).await?,
+                    Err(fault) => return Err(TurnFault::Unreachable(fault)),
+                }
             }
-            begun
         })
     }
 
     fn let_go(&self) {
+        drop(lock(&self.asked).take());
         let mut held = lock(&self.writer);
         if let Some(connection) = held.as_mut()
             && self.waiting.on_this_thread(within(ANSWER_WITHIN, run(connection, "ROLLBACK"))).is_err()
@@ -196,20 +212,41 @@ impl PostgresLog {
         }
     }
 
-    /// The lock and what was appended since, in one message: others wait for every round trip from here to
-    /// the commit. Each statement of it sees what is committed when it begins, so all that went before the lock.
-    async fn take_turn(&self, on: &mut PgConnection, since: Place) -> Result<Turn, TurnFault> {
+    /// Begins a turn where nobody else takes any.
+    async fn begin_alone(&self, held: &mut Option<PgConnection>, since: Place) -> Result<Turn, TurnFault> {
+        let lock_head = self.lock_sql();
+        loop {
+            let kept = self.connected(held).await?;
+            match within(ANSWER_WITHIN, all(kept.connection, &lock_head)).await {
+                Ok(told) => {
+                    let turn = self.turn_of(kept.connection, &told, since).await;
+                    if turn.is_err() {
+                        // Dropped, and with it the lock.
+                        *held = None;
+                    }
+                    return turn;
+                }
+                Err(fault) => {
+                    let again = kept.was_idle && is_lost(&*fault);
+                    *held = None;
+                    if !again {
+                        return Err(TurnFault::Unreachable(fault));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn ask_on(&self, held: &mut Option<PgConnection>) -> Result<Asked, TurnFault> {
+        let was_idle = self.connected(held).await?.was_idle;
+        let connection = held.take().ok_or_else(|| TurnFault::Unreachable(NO_CONNECTION.into()))?;
+        Ok(self.ask(connection, was_idle))
+    }
+
+    /// What the server told with the lock, and what else there is to be read under it.
+    async fn turn_of(&self, on: &mut PgConnection, told: &[PgRow], since: Place) -> Result<Turn, TurnFault> {
         let unreachable = |fault: sqlx::Error| TurnFault::Unreachable(fault.into());
-        let lock_head = format!(
-            "{}; SET LOCAL ledger.writer = '{}'; {HEAD_LOCKED}; SELECT ledger.now(), {}; {}",
-            begin_sql(),
-            self.origin.id,
-            hold(self.alone).within(&self.address),
-            // Where one service has the log, nobody else appends: there is hardly ever anything to read.
-            if self.alone { String::new() } else { news_sql(&bound(since.0), &(NEWS_IN_TURN + 1)) },
-        );
-        let told = within(ANSWER_WITHIN, all(on, &lock_head)).await.map_err(TurnFault::Unreachable)?;
-        let [head, clock, found @ ..] = told.as_slice() else { return Err(TurnFault::Diverged("it has no head")) };
+        let [head, clock, newest @ ..] = told else { return Err(TurnFault::Diverged("it has no head")) };
         let (position, leaf) = place(head).map_err(unreachable)?;
         let now = Some(clock.try_get(0)).transpose().map_err(unreachable)?;
         if !clock.try_get::<bool, _>(1).map_err(unreachable)? {
@@ -221,15 +258,16 @@ impl PostgresLog {
         if position <= since.0 {
             return Err(TurnFault::Diverged(SHORTER));
         }
-        if position - since.0 > NEWS_IN_TURN.cast_unsigned() {
+        let missed = position - since.0;
+        if missed > NEWS_IN_TURN.cast_unsigned() {
             within(ANSWER_WITHIN, run(on, "ROLLBACK")).await.map_err(TurnFault::Unreachable)?;
             return Ok(Turn::FarBehind);
         }
-        // Its own batch of which it heard nothing.
-        let news = if self.alone {
-            news(on, (since, NEWS_IN_TURN), !self.address.is_pooled()).await?
-        } else {
-            following(found, since)?
+        // The last known one comes before what was missed, if there is one.
+        let wanted = usize::try_from(missed).unwrap_or(usize::MAX).saturating_add(usize::from(since.0 > 0));
+        let news = match newest.len().checked_sub(wanted) {
+            Some(known) => following(&newest[known..], since)?,
+            None => news(on, (since, NEWS_IN_TURN), !self.address.is_pooled()).await?,
         };
         Ok(Turn::Taken { now, news })
     }
@@ -251,7 +289,7 @@ impl PostgresLog {
         }
         match held {
             Some(connection) => Ok(Kept { connection, was_idle }),
-            None => Err(TurnFault::Unreachable("there is no connection".into())),
+            None => Err(TurnFault::Unreachable(NO_CONNECTION.into())),
         }
     }
 }
@@ -262,15 +300,20 @@ struct Kept<'h> {
     was_idle: bool,
 }
 
-const HEAD_LOCKED: &str = "SELECT position, leaf FROM ledger.head FOR UPDATE";
+pub(super) const HEAD_LOCKED: &str = "SELECT position, leaf FROM ledger.head FOR UPDATE";
+const NO_CONNECTION: &str = "there is no connection";
 const SHORTER: &str = "it ends before this node's last event, or with another one";
 
 /// What asks for the row at a place and those after it.
-fn news_sql(since: &dyn Display, limit: &dyn Display) -> String {
+pub(super) fn news_sql(since: &dyn Display, limit: &dyn Display) -> String {
     format!("SELECT {COLUMNS} FROM ledger.events WHERE position >= {since} ORDER BY position LIMIT {limit}")
 }
 
-async fn news(on: &mut PgConnection, (since, limit): (Place, i64), keep: bool) -> Result<Vec<Row>, TurnFault> {
+pub(super) async fn news(
+    on: &mut PgConnection,
+    (since, limit): (Place, i64),
+    keep: bool,
+) -> Result<Vec<Row>, TurnFault> {
     let sql = news_sql(&"$1", &"$2");
     let asked = sqlx::query(&sql).persistent(keep).bind(bound(since.0)).bind(limit + 1);
     let asked = async { asked.fetch_all(on).await.map_err(Fault::from) };

@@ -29,6 +29,10 @@ fn writer_at(database: &Database, waits_for: &str) -> String {
     }
 }
 
+async fn connected(database: &Database) -> PgConnection {
+    PgConnection::connect(&database.url()).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_that_are_killed_at_random_lose_nothing_and_add_nothing() {
     const KILLS: u32 = 40;
@@ -147,9 +151,55 @@ async fn a_node_that_stalls_in_its_turn_loses_it_and_holds_up_nobody() {
     stalls.recv().unwrap();
     assert_eq!(bench.submit(create(3)).await.unwrap().last, 2, "the server has ended the turn");
     go_on.send(()).unwrap();
-    let told = second.await.unwrap().unwrap_err();
-    assert!(matches!(told, SubmitError::Busy { .. }), "{told:?}");
-    assert_eq!(node.ledger.submit(create(2)).await.unwrap().last, 3);
+    let landed = match second.await.unwrap() {
+        Err(told) => {
+            assert!(matches!(told, SubmitError::Busy { .. }), "{told:?}");
+            node.ledger.submit(create(2)).await.unwrap()
+        }
+        // It had heard of the other one before it knew of its turn, and asked for another turn.
+        Ok(landed) => landed,
+    };
+    assert_eq!(landed.last, 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_follows_the_others_while_it_waits_for_its_turn() {
+    let bench = Bench::postgres(Cluster::shared());
+    let database = bench.database.as_ref().unwrap();
+    let node = bench.node();
+    let asks = |waiting: usize| {
+        let sql = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while database.run(sql) != waiting.to_string() {}
+    };
+    let submitted = |ledger: &Ledger, number| {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { ledger.submit(create(number)).await })
+    };
+    // In this order: somebody, the bench, somebody else, the node.
+    let mut holders = [connected(database).await, connected(database).await];
+    let lock = "BEGIN; SELECT * FROM ledger.head FOR UPDATE";
+    holders[0].execute(lock).await.unwrap();
+    let first = submitted(&bench.ledger, 1);
+    asks(1);
+    let [one, other] = &mut holders;
+    let holding = async {
+        other.execute(lock).await.unwrap();
+    };
+    let going_on = async {
+        asks(2);
+        let second = submitted(&node, 2);
+        asks(3);
+        one.execute("ROLLBACK").await.unwrap();
+        second
+    };
+    let ((), second) = tokio::join!(holding, going_on);
+    assert_eq!(first.await.unwrap().unwrap().last, 1);
+    node.watch_head().wait_for(|head| *head == 1).await.unwrap();
+    assert!(!second.is_finished(), "it has seen the first event, and waits still");
+    other.execute("ROLLBACK").await.unwrap();
+    assert_eq!(second.await.unwrap().unwrap().last, 2);
+    assert_eq!(node.read_log(0, 9).unwrap(), bench.ledger.read_log(0, 9).unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
