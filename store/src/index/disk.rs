@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::aside::{condemn, is_condemned, set_aside};
 use super::filter::{Filter, Kind};
-use super::layer::{ClaimKey, ClaimSecret, Head, Kept, Layer};
+use super::layer::{ClaimSecret, Head, Kept, Layer};
 use crate::{
     CommandId, Mark, OpenError, Position, ReadError, StreamId, Version,
     locks::{lock, read, write},
@@ -31,15 +31,15 @@ const READERS: usize = 2;
 /// Page cache of the connection that checks units, KiB.
 const FRONT_CACHE_KIB: u32 = 1_024;
 /// Keys read at once while the filter is filled; between two reads the write-ahead log can be carried over.
-const FILTERED_AT_ONCE: i64 = 8_192;
-/// An invitation is created and sent: two events, a stream and two claims.
-const KEYS_OF_TWO_EVENTS: u64 = 3;
+pub(super) const FILTERED_AT_ONCE: i64 = 8_192;
+/// An invitation is created and sent: two events, a stream and a subject.
+const KEYS_OF_TWO_EVENTS: u64 = 2;
 /// Receipts forgotten at once: as many as may have come since the last time.
 const PRUNED_AT_ONCE: i64 = 131_072;
 
 const FORMAT: Format = Format {
     kind: 2,
-    version: 2,
+    version: 3,
     schema: "
 CREATE TABLE mark (id INTEGER PRIMARY KEY CHECK (id = 1), ledger BLOB NOT NULL, secret BLOB NOT NULL,
   position INTEGER NOT NULL, leaf BLOB NOT NULL) STRICT;
@@ -47,8 +47,10 @@ CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE streams (key BLOB PRIMARY KEY, first INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE versions (first INTEGER, version INTEGER, position INTEGER NOT NULL, PRIMARY KEY (first, version))
   STRICT, WITHOUT ROWID;
-CREATE TABLE claims (key BLOB PRIMARY KEY, holder INTEGER NOT NULL, family INTEGER) STRICT, WITHOUT ROWID;
-CREATE INDEX claims_held ON claims (holder, family) WHERE family IS NOT NULL;
+CREATE TABLE subjects (key BLOB PRIMARY KEY, holder INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE claims (era INTEGER, key BLOB, holder INTEGER NOT NULL, family INTEGER NOT NULL,
+  PRIMARY KEY (era, key)) STRICT, WITHOUT ROWID;
+CREATE INDEX claims_held ON claims (holder, family);
 CREATE TABLE receipts (first INTEGER PRIMARY KEY, command BLOB NOT NULL UNIQUE, last INTEGER NOT NULL,
   fingerprint BLOB) STRICT;
 CREATE TABLE tenants (id INTEGER PRIMARY KEY, tseq INTEGER NOT NULL) STRICT;
@@ -85,7 +87,10 @@ pub(crate) struct Disk {
     writer: Mutex<Connection>,
     front: Mutex<Connection>,
     readers: Readers,
-    filter: Filter,
+    /// Of streams, subjects and commands.
+    pub(super) filter: Filter,
+    /// Of claims, by era.
+    pub(super) claimed: Filter,
 }
 
 impl Disk {
@@ -117,8 +122,10 @@ impl Disk {
             .map_err(wrap)?;
         let events = writer.query_row("SELECT position FROM mark", [], position).optional().map_err(wrap)?;
         let filter = Filter::new(events.unwrap_or(0) * KEYS_OF_TWO_EVENTS / 2);
+        let claimed = Filter::grouped();
         if events.is_none() {
             filter.complete();
+            claimed.complete();
         }
         let front = sqlite::open_reader(path)?;
         front.execute_batch(&format!("PRAGMA cache_size=-{FRONT_CACHE_KIB}")).map_err(wrap)?;
@@ -129,6 +136,7 @@ impl Disk {
             front: Mutex::new(front),
             readers: Readers::open(path, READERS)?,
             filter,
+            claimed,
         })
     }
 
@@ -181,6 +189,9 @@ impl Disk {
     pub(crate) fn fill_filter(&self, stop: &AtomicBool) -> Result<(), OpenError> {
         let wrap = |source| OpenError::Sqlite { file: self.path.clone(), source };
         let on = sqlite::open_reader(&self.path)?;
+        if !self.fill_claimed(&on, stop).map_err(wrap)? {
+            return Ok(());
+        }
         for (kind, first, next) in [
             (
                 Kind::Stream,
@@ -188,9 +199,9 @@ impl Disk {
                 "SELECT key FROM streams WHERE key > ?2 ORDER BY key LIMIT ?1",
             ),
             (
-                Kind::Claim,
-                "SELECT key FROM claims ORDER BY key LIMIT ?1",
-                "SELECT key FROM claims WHERE key > ?2 ORDER BY key LIMIT ?1",
+                Kind::Subject,
+                "SELECT key FROM subjects ORDER BY key LIMIT ?1",
+                "SELECT key FROM subjects WHERE key > ?2 ORDER BY key LIMIT ?1",
             ),
             (
                 Kind::Command,
@@ -224,17 +235,12 @@ impl Disk {
         self.key(stream).is_none_or(|key| self.filter.lacks(Kind::Stream, &key))
     }
 
-    /// Whether the file certainly has no such claim.
-    pub(crate) fn lacks_claim(&self, key: &ClaimKey) -> bool {
-        self.filter.lacks(Kind::Claim, &key.0)
-    }
-
     /// Whether the file certainly has no such receipt.
     pub(crate) fn lacks_receipt(&self, command: &CommandId) -> bool {
         self.filter.lacks(Kind::Command, &command.0)
     }
 
-    fn name(&self, name: &str) -> Option<u32> {
+    pub(super) fn name(&self, name: &str) -> Option<u32> {
         read(&self.names).known.get(name).copied()
     }
 
@@ -279,18 +285,6 @@ impl Disk {
             found.push((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()));
         }
         Ok(found)
-    }
-
-    pub(crate) fn holder(&self, on: &Connection, key: &ClaimKey) -> Result<Option<Position>, ReadError> {
-        let mut select = on.prepare_cached("SELECT holder FROM claims WHERE key = ?1")?;
-        Ok(select.query_row([key.0.as_slice()], position).optional()?)
-    }
-
-    pub(crate) fn held(&self, on: &Connection, holder: Position, family: &str) -> Result<Vec<ClaimKey>, ReadError> {
-        let Some(family) = self.name(family) else { return Ok(Vec::new()) };
-        let mut select = on.prepare_cached("SELECT key FROM claims WHERE holder = ?1 AND family = ?2")?;
-        let keys = select.query_map(params![signed(holder), family], |row| row.get(0).map(ClaimKey))?;
-        Ok(keys.collect::<Result<_, _>>()?)
     }
 
     pub(crate) fn receipt(&self, on: &Connection, command: &CommandId) -> Result<Option<Kept>, ReadError> {
@@ -372,24 +366,6 @@ impl Disk {
         Ok(())
     }
 
-    fn write_claims(&self, unit: &Transaction<'_>, layer: &Layer) -> Result<(), ReadError> {
-        let mut claims: Vec<_> = layer.claims.iter().collect();
-        claims.sort_unstable_by_key(|(key, _)| **key);
-        let mut insert = unit.prepare_cached("INSERT OR REPLACE INTO claims VALUES (?1, ?2, ?3)")?;
-        let mut delete = unit.prepare_cached("DELETE FROM claims WHERE key = ?1")?;
-        for (key, holding) in claims {
-            match holding.holder {
-                Some(holder) => {
-                    self.filter.add(Kind::Claim, &key.0);
-                    let family = (!key.is_subject()).then(|| self.number(holding.family));
-                    insert.execute(params![key.0.as_slice(), signed(holder), family])?
-                }
-                None => delete.execute([key.0.as_slice()])?,
-            };
-        }
-        Ok(())
-    }
-
     fn write_receipts(&self, unit: &Transaction<'_>, layer: &Layer) -> Result<(), ReadError> {
         let mut receipts: Vec<_> = layer.receipts.iter().collect();
         receipts.sort_unstable_by_key(|(command, _)| command.0);
@@ -426,7 +402,7 @@ impl Disk {
     }
 
     /// The number of a name, given now if it has none. Only the flushing thread calls it.
-    fn number(&self, name: &str) -> u32 {
+    pub(super) fn number(&self, name: &str) -> u32 {
         if let Some(number) = self.name(name) {
             return number;
         }
@@ -454,7 +430,7 @@ fn blobs(on: &Connection, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Res
     select.query_map(parameters, |row| row.get(0))?.collect()
 }
 
-fn position(row: &rusqlite::Row<'_>) -> Result<u64, rusqlite::Error> {
+pub(super) fn position(row: &rusqlite::Row<'_>) -> Result<u64, rusqlite::Error> {
     row.get::<_, i64>(0).map(i64::cast_unsigned)
 }
 

@@ -21,6 +21,8 @@ use crate::locks::{read, write};
 
 /// Bits of filter per key: about one key in fifty that is not there is asked for in vain.
 const BITS_PER_KEY: u64 = 10;
+/// Where keys lie in groups, each of which may be asked for in vain: one in three hundred.
+const BITS_PER_GROUPED_KEY: u64 = 16;
 /// A block is one cache line.
 const BLOCK_WORDS: usize = 8;
 const BLOCK_BITS: u64 = 512;
@@ -33,28 +35,30 @@ const LEAST_KEYS: u64 = 262_144;
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) enum Kind {
     Stream,
-    Claim,
+    Subject,
     Command,
+    Claim,
 }
 
 pub(super) struct Filter {
     hasher: RandomState,
-    /// Each twice as large as the one before; only the last grows.
+    /// Each twice as large as the one of its group before; only the last of a group grows.
     parts: RwLock<Vec<Part>>,
     complete: AtomicBool,
 }
 
 struct Part {
+    group: u64,
     blocks: Box<[[AtomicU64; BLOCK_WORDS]]>,
     room: u64,
     added: AtomicU64,
 }
 
 impl Part {
-    fn with_room(keys: u64) -> Self {
-        let blocks = (keys * BITS_PER_KEY).div_ceil(BLOCK_BITS).max(1);
+    fn with_room(group: u64, keys: u64, bits_per_key: u64) -> Self {
+        let blocks = (keys * bits_per_key).div_ceil(BLOCK_BITS).max(1);
         let blocks = (0..blocks).map(|_| <[AtomicU64; BLOCK_WORDS]>::default()).collect();
-        Self { blocks, room: keys, added: AtomicU64::new(0) }
+        Self { group, blocks, room: keys, added: AtomicU64::new(0) }
     }
 
     /// The block by the upper half of the hash.
@@ -88,10 +92,18 @@ fn probes(hash: u64) -> impl Iterator<Item = (usize, u64)> {
 }
 
 impl Filter {
-    /// With room for about so many keys to begin with; it grows.
+    /// Of keys that lie in one place, with room for about so many to begin with; it grows.
     pub(super) fn new(keys: u64) -> Self {
-        let parts = RwLock::new(vec![Part::with_room(keys.max(LEAST_KEYS))]);
-        Self { hasher: RandomState::new(), parts, complete: AtomicBool::new(false) }
+        Self::of(vec![Part::with_room(0, keys.max(LEAST_KEYS), BITS_PER_KEY)])
+    }
+
+    /// Of keys that lie in groups: it also tells which of them may have a key.
+    pub(super) fn grouped() -> Self {
+        Self::of(Vec::new())
+    }
+
+    fn of(parts: Vec<Part>) -> Self {
+        Self { hasher: RandomState::new(), parts: RwLock::new(parts), complete: AtomicBool::new(false) }
     }
 
     /// Whether the file certainly has no such key.
@@ -103,20 +115,44 @@ impl Filter {
         !read(&self.parts).iter().any(|part| part.has(hash))
     }
 
+    /// The groups that may have a key, the last one first; none if nothing may be denied yet.
+    pub(super) fn groups(&self, kind: Kind, key: &[u8]) -> Option<Vec<u64>> {
+        if !self.complete.load(Ordering::Acquire) {
+            return None;
+        }
+        let hash = self.hasher.hash_one((kind, key));
+        let mut groups: Vec<u64> =
+            read(&self.parts).iter().filter(|part| part.has(hash)).map(|part| part.group).collect();
+        groups.sort_unstable_by(|a, b| b.cmp(a));
+        groups.dedup();
+        Some(groups)
+    }
+
     pub(super) fn add(&self, kind: Kind, key: &[u8]) {
+        self.add_with(kind, key, (0, LEAST_KEYS), BITS_PER_KEY);
+    }
+
+    /// To a group that is to have about so many keys.
+    pub(super) fn add_to(&self, group: u64, keys: u64, kind: Kind, key: &[u8]) {
+        self.add_with(kind, key, (group, keys), BITS_PER_GROUPED_KEY);
+    }
+
+    fn add_with(&self, kind: Kind, key: &[u8], (group, keys): (u64, u64), bits: u64) {
         let hash = self.hasher.hash_one((kind, key));
         loop {
             let parts = read(&self.parts);
-            let Some(last) = parts.last() else { return };
-            if last.added.fetch_add(1, Ordering::Relaxed) < last.room {
+            let last = parts.iter().rev().find(|part| part.group == group);
+            if let Some(last) = last
+                && last.added.fetch_add(1, Ordering::Relaxed) < last.room
+            {
                 return last.add(hash);
             }
-            let (full, room) = (parts.len(), last.room * 2);
+            let (known, room) = (parts.len(), last.map_or(keys, |full| full.room * 2));
             drop(parts);
             let mut parts = write(&self.parts);
             // Another thread may have made room meanwhile.
-            if parts.len() == full {
-                parts.push(Part::with_room(room));
+            if parts.len() == known {
+                parts.push(Part::with_room(group, room, bits));
             }
         }
     }
@@ -152,6 +188,22 @@ mod tests {
         filter.add(Kind::Claim, &key(1));
         assert!(!filter.lacks(Kind::Claim, &key(1)));
         assert!(filter.lacks(Kind::Stream, &key(1)));
+    }
+
+    #[test]
+    fn a_group_is_named_for_each_of_its_keys_and_hardly_another() {
+        let filter = Filter::grouped();
+        assert_eq!(filter.groups(Kind::Claim, &key(1)), None);
+        filter.complete();
+        assert_eq!(filter.groups(Kind::Claim, &key(1)), Some(vec![]));
+        let group = |number: u64| number / 10_000;
+        (0..100_000).for_each(|number| filter.add_to(group(number), 4_000, Kind::Claim, &key(number)));
+        filter.add_to(7, 4_000, Kind::Claim, &key(1));
+        assert_eq!(filter.groups(Kind::Claim, &key(1)), Some(vec![7, 0]));
+        let named = |number: u64| filter.groups(Kind::Claim, &key(number)).unwrap();
+        assert!((0..100_000).all(|number| named(number).contains(&group(number))));
+        let in_vain: usize = (100_000..200_000).map(|number| named(number).len()).sum();
+        assert!(in_vain < 10_000, "{in_vain} groups for 100,000 keys that none of ten has");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! memory only after it is on disk, so nothing falls between.
 
 mod aside;
+mod claims;
 mod disk;
 mod filter;
 mod flush;

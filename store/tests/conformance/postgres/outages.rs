@@ -183,22 +183,24 @@ async fn a_node_follows_the_others_while_it_waits_for_its_turn() {
     let first = submitted(&bench.ledger, 1);
     asks(1);
     let [one, other] = &mut holders;
+    let mut second = None;
     let holding = async {
         other.execute(lock).await.unwrap();
     };
     let going_on = async {
         asks(2);
-        let second = submitted(&node, 2);
+        second = Some(submitted(&node, 2));
         asks(3);
         one.execute("ROLLBACK").await.unwrap();
-        second
     };
-    let ((), second) = tokio::join!(holding, going_on);
+    tokio::join!(holding, going_on);
+    let second = second.unwrap();
     assert_eq!(first.await.unwrap().unwrap().last, 1);
     node.watch_head().wait_for(|head| *head == 1).await.unwrap();
     assert!(!second.is_finished(), "it has seen the first event, and waits still");
     other.execute("ROLLBACK").await.unwrap();
     assert_eq!(second.await.unwrap().unwrap().last, 2);
+    bench.ledger.watch_head().wait_for(|head| *head == 2).await.unwrap();
     assert_eq!(node.read_log(0, 9).unwrap(), bench.ledger.read_log(0, 9).unwrap());
 }
 
