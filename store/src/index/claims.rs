@@ -32,9 +32,9 @@ fn era(first: Position) -> u64 {
     }
 }
 
-/// Claims that an era is to have, about: an invitation is two events, or one, and one claim.
+/// Claims that an era has at most, as a rule: one for each of its positions.
 fn claims_of(era: u64) -> u64 {
-    1 << (u64::from(FIRST_ERA_BITS) + era).clamp(u64::from(FIRST_ERA_BITS) + 1, u64::from(ERA_BITS)).saturating_sub(2)
+    1 << (u64::from(FIRST_ERA_BITS) + era.saturating_sub(1)).min(u64::from(ERA_BITS))
 }
 
 impl Disk {
@@ -141,7 +141,7 @@ mod tests {
         let even = (2..12).map(|number| number << 20);
         assert_eq!(firsts, [1].into_iter().chain(doubling).chain(even).collect::<Vec<_>>());
         assert_eq!(firsts.iter().map(|at| era(*at)).collect::<Vec<_>>(), (0..22).collect::<Vec<_>>());
-        assert_eq!([0, 1, 2, 10, 11, 30].map(claims_of), [512, 512, 1_024, 262_144, 262_144, 262_144]);
+        assert_eq!([0, 1, 2, 10, 11, 30].map(claims_of), [1 << 10, 1 << 10, 1 << 11, 1 << 19, 1 << 20, 1 << 20]);
     }
 
     /// Before the filter is filled and after it, a claim that went from one era to another is in one place.
