@@ -52,14 +52,17 @@ impl Disk {
             let mut select = on.prepare_cached("SELECT holder FROM subjects WHERE key = ?1")?;
             return Ok(select.query_row([key.0.as_slice()], position).optional()?);
         }
-        let mut select = on.prepare_cached("SELECT holder FROM claims WHERE era = ?1 AND key = ?2")?;
-        for era in self.eras(on, key)? {
-            let found = select.query_row(params![signed(era), key.0.as_slice()], position).optional()?;
-            if found.is_some() {
+        let mut eras = self.eras(on, key)?;
+        loop {
+            let found = holder_in(on, &eras, key)?;
+            // The filter knows a row's era before the row is there: if it names no other one now, then
+            // the row cannot have gone there meanwhile.
+            let now = self.eras(on, key)?;
+            if found.is_some() || now == eras {
                 return Ok(found);
             }
+            eras = now;
         }
-        Ok(None)
     }
 
     pub(crate) fn held(&self, on: &Connection, holder: Position, family: &str) -> Result<Vec<ClaimKey>, ReadError> {
@@ -69,14 +72,18 @@ impl Disk {
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
-    /// The eras that may have a claim, the last one first.
+    /// The eras that may have a claim, the last one first: while the filter is being filled, all that
+    /// it does not have whole.
     fn eras(&self, on: &Connection, key: &ClaimKey) -> Result<Vec<u64>, ReadError> {
-        if let Some(eras) = self.claimed.groups(Kind::Claim, &key.0) {
-            return Ok(eras);
+        let (mut eras, filled_below) = self.claimed.groups(Kind::Claim, &key.0);
+        if filled_below < u64::MAX {
+            let mut select = on.prepare_cached("SELECT era FROM claims ORDER BY era DESC LIMIT 1")?;
+            let last = select.query_row([], position).optional()?;
+            eras.extend(last.map_or(0..0, |last| filled_below..last + 1));
         }
-        let mut select = on.prepare_cached("SELECT era FROM claims ORDER BY era DESC LIMIT 1")?;
-        let last = select.query_row([], position).optional()?;
-        Ok(last.map_or_else(Vec::new, |last| (0..=last).rev().collect()))
+        eras.sort_unstable_by(|a, b| b.cmp(a));
+        eras.dedup();
+        Ok(eras)
     }
 
     pub(super) fn write_claims(&self, unit: &Transaction<'_>, layer: &Layer) -> Result<(), ReadError> {
@@ -119,14 +126,29 @@ impl Disk {
                 let era = era.cast_unsigned();
                 self.claimed.add_to(era, claims_of(era), Kind::Claim, key);
             }
-            match page.into_iter().next_back() {
-                Some(row) => last = row,
-                None => break,
-            }
+            let Some(read) = page.into_iter().next_back() else { break };
+            last = read;
+            // Of this one there may be more; all before it have been read.
+            self.claimed.complete_below(last.0.cast_unsigned());
         }
         self.claimed.complete();
         Ok(true)
     }
+}
+
+/// In one statement, and so at one moment: a claim may be going from one of these eras to another.
+fn holder_in(on: &Connection, eras: &[u64], key: &ClaimKey) -> Result<Option<Position>, ReadError> {
+    if let [era] = eras {
+        let mut select = on.prepare_cached("SELECT holder FROM claims WHERE era = ?1 AND key = ?2")?;
+        return Ok(select.query_row(params![signed(*era), key.0.as_slice()], position).optional()?);
+    }
+    if eras.is_empty() {
+        return Ok(None);
+    }
+    let mut select = on.prepare_cached(
+        "SELECT holder FROM claims WHERE era IN (SELECT value FROM json_each(?1)) AND key = ?2 LIMIT 1",
+    )?;
+    Ok(select.query_row(params![format!("{eras:?}"), key.0.as_slice()], position).optional()?)
 }
 
 #[cfg(test)]
@@ -200,5 +222,36 @@ mod tests {
             disk.fill_filter(&AtomicBool::new(false)).unwrap();
             assert_eq!((told(&disk), disk.lacks_claim(&neighbour)), ((None, Some(early + 1), 1), false));
         }
+    }
+
+    #[test]
+    fn who_looks_while_a_claim_goes_from_era_to_era_always_finds_a_holder() {
+        const MOVES: u64 = 400;
+        let folder = tempfile::tempdir().unwrap();
+        let secret = ClaimSecret::new(&[1; 32]);
+        let key = ClaimKey::of(&secret, "pending", "ada");
+        let disk = Disk::open(folder.path()).unwrap();
+        let holders: Vec<Position> = (0..30).map(|number| (number << ERA_BITS) + 1).collect();
+        let take = |number: u64| {
+            let mut layer = Layer { last: Some((number, [0; 32])), ..Layer::default() };
+            layer.take(key, "pending", holders[usize::try_from(number).unwrap() * 7 % holders.len()]);
+            disk.flush(&layer, uuid::Uuid::nil(), &secret).unwrap();
+        };
+        take(1);
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let looking = scope.spawn(|| {
+                let mut looks = 0;
+                while !stop.load(Relaxed) {
+                    let found = disk.holder(&disk.reader(), &key).unwrap();
+                    assert!(found.is_some_and(|holder| holders.contains(&holder)), "look {looks}: {found:?}");
+                    looks += 1;
+                }
+                looks
+            });
+            (2..MOVES).for_each(take);
+            stop.store(true, Relaxed);
+            assert!(looking.join().unwrap() > 0);
+        });
     }
 }

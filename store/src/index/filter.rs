@@ -12,7 +12,7 @@
 
 use std::sync::{
     RwLock,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 use ahash::RandomState;
@@ -44,7 +44,8 @@ pub(super) struct Filter {
     hasher: RandomState,
     /// Each twice as large as the one of its group before; only the last of a group grows.
     parts: RwLock<Vec<Part>>,
-    complete: AtomicBool,
+    /// All keys of groups below this one have been added.
+    complete_below: AtomicU64,
 }
 
 struct Part {
@@ -105,29 +106,25 @@ impl Filter {
     }
 
     fn of(parts: Vec<Part>) -> Self {
-        Self { hasher: RandomState::new(), parts: RwLock::new(parts), complete: AtomicBool::new(false) }
+        Self { hasher: RandomState::new(), parts: RwLock::new(parts), complete_below: AtomicU64::new(0) }
     }
 
     /// Whether the file certainly has no such key.
     pub(super) fn lacks(&self, kind: Kind, key: &[u8]) -> bool {
-        if !self.complete.load(Ordering::Acquire) {
+        if self.complete_below.load(Ordering::Acquire) < u64::MAX {
             return false;
         }
         let hash = self.hasher.hash_one((kind, key));
         !read(&self.parts).iter().any(|part| part.has(hash))
     }
 
-    /// The groups that may have a key, the last one first; none if nothing may be denied yet.
-    pub(super) fn groups(&self, kind: Kind, key: &[u8]) -> Option<Vec<u64>> {
-        if !self.complete.load(Ordering::Acquire) {
-            return None;
-        }
+    /// The groups that may have a key, and the group from which on each of them may have any.
+    pub(super) fn groups(&self, kind: Kind, key: &[u8]) -> (Vec<u64>, u64) {
+        let below = self.complete_below.load(Ordering::Acquire);
         let hash = self.hasher.hash_one((kind, key));
-        let mut groups: Vec<u64> =
-            read(&self.parts).iter().filter(|part| part.has(hash)).map(|part| part.group).collect();
-        groups.sort_unstable_by(|a, b| b.cmp(a));
-        groups.dedup();
-        Some(groups)
+        let parts = read(&self.parts);
+        let groups = parts.iter().filter(|part| part.group < below && part.has(hash)).map(|part| part.group);
+        (groups.collect(), below)
     }
 
     pub(super) fn add(&self, kind: Kind, key: &[u8]) {
@@ -161,7 +158,12 @@ impl Filter {
 
     /// From now on it may deny: every key of the file has been added.
     pub(super) fn complete(&self) {
-        self.complete.store(true, Ordering::Release);
+        self.complete_below(u64::MAX);
+    }
+
+    /// From now on it may deny that groups below this one have a key: all of theirs have been added.
+    pub(super) fn complete_below(&self, group: u64) {
+        self.complete_below.store(group, Ordering::Release);
     }
 }
 
@@ -195,14 +197,15 @@ mod tests {
     #[test]
     fn a_group_is_named_for_each_of_its_keys_and_hardly_another() {
         let filter = Filter::grouped();
-        assert_eq!(filter.groups(Kind::Claim, &key(1)), None);
-        filter.complete();
-        assert_eq!(filter.groups(Kind::Claim, &key(1)), Some(vec![]));
+        assert_eq!(filter.groups(Kind::Claim, &key(1)), (vec![], 0));
         let group = |number: u64| number / 10_000;
         (0..100_000).for_each(|number| filter.add_to(group(number), 4_000, Kind::Claim, &key(number)));
         filter.add_to(7, 4_000, Kind::Claim, &key(1));
-        assert_eq!(filter.groups(Kind::Claim, &key(1)), Some(vec![7, 0]));
-        let named = |number: u64| filter.groups(Kind::Claim, &key(number)).unwrap();
+        filter.complete_below(7);
+        assert_eq!(filter.groups(Kind::Claim, &key(1)), (vec![0], 7));
+        filter.complete();
+        assert_eq!(filter.groups(Kind::Claim, &key(1)), (vec![0, 7], u64::MAX));
+        let named = |number: u64| filter.groups(Kind::Claim, &key(number)).0;
         assert!((0..100_000).all(|number| named(number).contains(&group(number))));
         let in_vain: usize = (100_000..200_000).map(|number| named(number).len()).sum();
         assert!(in_vain < 10_000, "{in_vain} groups for 100,000 keys that none of ten has");
@@ -210,6 +213,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_opened_again_denies_nothing_it_holds() {
+        use std::sync::atomic::AtomicBool;
+
         use super::super::{ClaimKey, ClaimSecret, Disk, Head, Layer};
         use crate::StreamId;
 
