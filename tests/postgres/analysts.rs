@@ -226,7 +226,7 @@ fn of_several_services_one_copies_and_when_it_dies_or_stands_still_another_does(
     let second = 1 - first;
 
     // It stands still: the other one goes on, and what it wakes up with changes nothing.
-    nodes.programs[first].signal("STOP");
+    nodes.programs[first].stand_still();
     let (by, took) = is_copied(&nodes, (second, &acme), &database, "two@guests.example");
     assert_eq!(by, Some(second));
     assert!(took < TAKEN_OVER_WITHIN, "only after {took:?}");

@@ -49,7 +49,7 @@ fn a_service_that_slept_while_the_ledger_moved_writes_and_sends_nothing_when_it_
                  AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO state.entries%'";
     service.comes_to("nobody changes the state", || beside.run(waits) == "t");
     invite(&service, &acme, ADA).expect(201);
-    service.signal("STOP");
+    service.stand_still();
     let asked = Request::new("POST", "/api/ledger/invitations")
         .json(&json!({"kind": "organization", "organization": acme, "email": "bob@guests.example"}))
         .bearer(service.deployment().token());
@@ -98,7 +98,7 @@ fn a_folder_whose_service_stands_still_stays_its_own() {
     let acme = organization(&service);
     invite(&service, &acme, ADA).expect(201);
     let (data, pid) = (service.data.clone(), service.pid());
-    service.signal("STOP");
+    service.stand_still();
     let (code, words) = moved(&data, data.to_str().unwrap(), &database.url(), &[]);
     assert_eq!(code, Some(1), "{words}");
     assert!(words.contains(&format!("is in use by pid {pid} ")), "{words}");

@@ -251,7 +251,7 @@ fn another_one_sends_on(database: &Database) {
     let second = nodes.sent("second@guests.example", TAKEN_OVER_WITHIN);
 
     // Stopped with all it knows: the last one sends, and the sleeper, once awake, does not send it again.
-    nodes.programs[second].signal("STOP");
+    nodes.programs[second].stand_still();
     let stopped = nodes.programs.remove(second);
     let stopped_folder = nodes.folders.remove(second);
     nodes.invite(&organization, "third@guests.example");

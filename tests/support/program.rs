@@ -71,6 +71,18 @@ impl Program {
         assert!(sent.success());
     }
 
+    /// Stops it, and waits until all of its threads stand still: on a busy machine one of them may
+    /// go on for a while after the signal, and take a request that comes then.
+    pub fn stand_still(&self) {
+        self.signal("STOP");
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let stands = |task: std::io::Result<std::fs::DirEntry>| {
+            let told = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+            told.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        };
+        self.comes_to("all of its threads are stopped", || std::fs::read_dir(&tasks).unwrap().all(stands));
+    }
+
     /// Whether it stands still, as a signal told it to.
     pub fn is_stopped(&self) -> bool {
         let told = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
