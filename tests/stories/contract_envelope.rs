@@ -55,7 +55,7 @@ fn missing_param_is_400_and_names_all_of_them_the_token_too() {
     let both = |body: Value| raw(&house, "integrations/invitation_email", Some("application/json"), body.to_string());
     let wanted = faults(&[("id", "is missing"), ("email", "is missing"), ("token", "is missing")]);
     assert_eq!(both(json!({"id": null, "token": null})).faults("missing-param"), wanted);
-    let wanted = faults(&[("email", "is missing")]);
+    let wanted = faults(&[("email", "is missing"), ("id", "does not exist")]);
     assert_eq!(both(json!({"token": house.deployment().token(), "id": 1})).faults("missing-param"), wanted);
     let wanted = faults(&[("id", "must be an integer"), ("email", "is missing"), ("token", "is missing")]);
     assert_eq!(both(json!({"id": "1"})).faults("missing-param"), wanted, "what is invalid is told beside it");

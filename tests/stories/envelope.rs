@@ -224,7 +224,7 @@ async fn a_user_registers_as_a_client_and_invites() {
     let got =
         shop.post("integrations/invitation_email", json!({"token": token, "id": 999, "email": "bob", "x": 1})).await;
     is(&got, 400, "invalid-param");
-    assert_eq!(got.body["errors"].as_array().map(Vec::len), Some(2), "{}", got.body);
+    assert_eq!(got.body["errors"].as_array().map(Vec::len), Some(3), "{}", got.body);
     is(&shop.post("employees/index", json!({"token": token})).await, 403, "permission-denied");
     is(&shop.post("notifications/index", json!({"token": token, "x": 1})).await, 403, "permission-denied");
     let got = shop.post("users/logout", json!({"token": token})).await;
