@@ -218,6 +218,14 @@ pub(crate) fn fetch_keys(vault: &Vault, rows: &[Row]) -> Result<(), VaultError> 
     vault.fetch(&rows.iter().filter_map(sealed_for).collect::<Vec<Uuid>>())
 }
 
+/// The same for what another node has just written, with the keys that it will use next.
+pub(super) fn fetch_keys_ahead(vault: &Vault, rows: &[Row]) -> Result<(), VaultError> {
+    if !vault.is_far() {
+        return Ok(());
+    }
+    vault.fetch_ahead(&rows.iter().filter_map(sealed_for).collect::<Vec<Uuid>>())
+}
+
 fn sealed_for(row: &Row) -> Option<Uuid> {
     if row.sealed { serde_json::from_str(&row.payload).ok().as_ref().and_then(subject_of) } else { None }
 }

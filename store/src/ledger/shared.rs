@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Inner, RECEIPTS_FOR, fetch_keys, opening::check_metadata, writer::Writer};
+use super::{Inner, RECEIPTS_FOR, opening::check_metadata, reads::fetch_keys_ahead, writer::Writer};
 use crate::{
     ReadError,
     index::{Following, Layer},
@@ -139,7 +139,7 @@ impl Writer {
             receipts_since: (inner.now)() - RECEIPTS_FOR,
         };
         let (mut layer, mut clear) = (Layer::default(), Vec::with_capacity(rows.len()));
-        fetch_keys(&inner.vault, &rows)?;
+        fetch_keys_ahead(&inner.vault, &rows)?;
         let known = inner.index.pin();
         for row in &rows {
             let payload = following.apply(&mut layer, &known, row)?;

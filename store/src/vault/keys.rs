@@ -167,12 +167,15 @@ impl Keys {
     }
 
     /// How keys stand, those that are not missing. `found` is called with each while it
-    /// cannot be destroyed, so that a cache never keeps what is gone.
+    /// cannot be destroyed, so that a cache never keeps what is gone. From a server so many
+    /// may come along that are `ahead` of them in their blocks.
     pub(super) fn standings(
         &self,
         subjects: &[Uuid],
+        ahead: u32,
         mut found: impl FnMut(Uuid, &Standing),
     ) -> Result<HashMap<Uuid, Standing>, VaultError> {
+        let _ = ahead;
         let mut standings = HashMap::with_capacity(subjects.len());
         match self {
             Keys::Memory { keys, .. } => {
@@ -199,7 +202,7 @@ impl Keys {
                 }
             }
             #[cfg(feature = "postgres")]
-            Keys::Postgres(keys) => return keys.standings(subjects, found),
+            Keys::Postgres(keys) => return keys.standings(subjects, ahead, found),
         }
         Ok(standings)
     }

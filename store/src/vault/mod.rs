@@ -45,6 +45,8 @@ const CACHED_KEYS: usize = 8_192;
 const PROVED: f64 = 0.5;
 /// Keys asked for at once.
 const FETCHED: usize = 1_024;
+/// Keys of a block that are brought along for those who follow its node.
+const AHEAD: u32 = 256;
 
 /// One person's key.
 pub(crate) type Key = Arc<Zeroizing<[u8; 32]>>;
@@ -226,6 +228,15 @@ impl Vault {
 
     /// Brings keys into memory, if that spares asking for each.
     pub(crate) fn fetch(&self, subjects: &[Uuid]) -> Result<(), VaultError> {
+        self.fetch_with(subjects, 0)
+    }
+
+    /// Those of what another node has just written; with them come the keys that it will use next.
+    pub(crate) fn fetch_ahead(&self, subjects: &[Uuid]) -> Result<(), VaultError> {
+        self.fetch_with(subjects, AHEAD)
+    }
+
+    fn fetch_with(&self, subjects: &[Uuid], ahead: u32) -> Result<(), VaultError> {
         let inner = &*self.inner;
         if !self.is_far() {
             return Ok(());
@@ -234,7 +245,7 @@ impl Vault {
         wanted.sort_unstable();
         wanted.dedup();
         for page in wanted.chunks(FETCHED) {
-            inner.keys.standings(page, |id, standing| inner.cache.insert(id, standing.clone()))?;
+            inner.keys.standings(page, ahead, |id, standing| inner.cache.insert(id, standing.clone()))?;
         }
         Ok(())
     }
@@ -250,7 +261,7 @@ impl Vault {
         {
             return Ok(standing);
         }
-        let found = inner.keys.standings(&[subject], |id, standing| inner.cache.insert(id, standing.clone()))?;
+        let found = inner.keys.standings(&[subject], 0, |id, standing| inner.cache.insert(id, standing.clone()))?;
         Ok(found.get(&subject).cloned().unwrap_or(Standing::Missing))
     }
 

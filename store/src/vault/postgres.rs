@@ -40,9 +40,7 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// Destroyed subjects told at once.
 const PAGE: i64 = 1_024;
 
-/// Keys of a block that are brought along.
-const AHEAD: i64 = 256;
-/// Blocks of which they are, at most: with more it is old events that are read, by whoever has them once.
+/// Blocks of which keys are brought along, at most: with more it is old events that are read, by whoever has them once.
 const BLOCKS_AHEAD: usize = 8;
 const STANDINGS: &str = "
 SELECT last, subject, key FROM keys.counters LEFT JOIN (
@@ -132,19 +130,23 @@ impl PostgresKeys {
     }
 
     /// How keys stand. `found` hears of each while what it notes cannot be missed by a later forgetting.
-    /// Those of few blocks bring along what comes after them in these: whoever follows another node's
-    /// writes meets them next, in this order.
+    /// Those of few blocks bring along so many that come after them in these: whoever follows another
+    /// node's writes meets them next, in this order.
     pub(super) fn standings(
         &self,
         subjects: &[Uuid],
+        ahead: u32,
         mut found: impl FnMut(Uuid, &Standing),
     ) -> Result<HashMap<Uuid, Standing>, VaultError> {
         let (readers, wanted, asked_at) = (self.readers.clone(), subjects.to_vec(), self.begun.elapsed());
         let rows: Vec<(i64, Option<(Uuid, Standing)>)> = self.asked(async move {
             let mut on = readers.session().await?;
-            let lasts = lasts_of_blocks(&wanted);
-            let asked =
-                sqlx::query(STANDINGS).persistent(readers.keep_statements()).bind(wanted).bind(lasts).bind(AHEAD);
+            let lasts = if ahead == 0 { Vec::new() } else { lasts_of_blocks(&wanted) };
+            let asked = sqlx::query(STANDINGS)
+                .persistent(readers.keep_statements())
+                .bind(wanted)
+                .bind(lasts)
+                .bind(i64::from(ahead));
             let rows = asked.fetch_all(&mut *on).await?;
             on.end().await?;
             rows.iter().map(looked_up).collect()
