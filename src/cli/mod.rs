@@ -12,6 +12,7 @@ mod doctor;
 mod exit;
 mod folders;
 mod log;
+mod memory;
 mod moving;
 mod output;
 mod password;
@@ -37,6 +38,9 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     // clap prints help and usage faults itself, and ends with 0 or 2.
     let cli = Cli::parse();
+    if matches!(cli.command, Command::Serve(_)) {
+        memory::give_back_at_once();
+    }
     let json = cli.common.json;
     let (mut out, mut err) = (stdout().lock(), stderr());
     let watched = err.is_terminal();

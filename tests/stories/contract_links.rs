@@ -134,13 +134,20 @@ fn bodies_are_json_of_the_known_members() {
         visitor.send(form).link_code(415, "unsupported-media-type");
         let packed = Request::new("POST", &target).json(&json!({"code": mailed.secret}));
         visitor.send(packed.header("Content-Encoding", "gzip")).link_code(415, "unsupported-media-type");
-        for body in
-            ["", "{", "[]", "{}", "{\"code\": 7}", "{\"code\": \"a\", \"code\": \"b\"}", "{\"code\":\"a\",\"x\":1}"]
-        {
-            visitor.send(Request::new("POST", &target).body("application/json", body)).link_code(400, "malformed");
+        let send = |body: &str| visitor.send(Request::new("POST", &target).body("application/json", body));
+        for body in ["", "{", "[]", "7"] {
+            send(body).link_code(400, "malformed");
         }
-        let blank = mailed.ask(&visitor, action, &json!({"code": " "})).link_code(400, "invalid");
-        assert_eq!(blank, json!([{"param": "code", "reason": "is blank"}]));
+        for (body, param, reason) in [
+            ("{}", "code", "is missing"),
+            ("{\"code\": 7}", "code", "must be a string"),
+            ("{\"code\": \" \"}", "code", "is blank"),
+            ("{\"code\": \"a\", \"code\": \"b\"}", "code", "is there twice"),
+            ("{\"code\":\"a\",\"x\":1}", "x", "is not known"),
+        ] {
+            let faults = send(body).link_code(400, "invalid");
+            assert_eq!(faults, json!([{"param": param, "reason": reason}]), "{body}");
+        }
         let large = Request::new("POST", &target).body("application/json", vec![b' '; 64 * 1024 + 1]);
         visitor.send(large).link_code(413, "payload-too-large");
     }

@@ -1,4 +1,4 @@
-//! Starting the program where it cannot start: it says what is in its way.
+//! Starting the program: how it begins, and what it says is in its way where it cannot.
 
 use crate::support::program::Program;
 use std::net::SocketAddr;
@@ -31,4 +31,13 @@ fn who_starts_it_twice_hears_of_the_first_one() {
     let busy = format!("{} cannot be listened at; choose another with --listen", first.address);
     assert!(words.contains(&busy), "{words}");
     assert!(!folder.path().join("another").exists(), "nothing is made for a service that does not start");
+}
+
+#[test]
+fn a_service_has_itself_give_freed_memory_back_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(folder.path(), &[]);
+    let environment = std::fs::read(format!("/proc/{}/environ", program.pid())).unwrap();
+    let wanted = environment.split(|byte| *byte == 0).any(|line| line == b"MIMALLOC_PURGE_DELAY=0");
+    assert!(wanted, "{}", String::from_utf8_lossy(&environment));
 }

@@ -2,18 +2,12 @@
 //! renewed by it, since what it may do has changed.
 
 use super::fault::Fault;
-use super::{Asked, Links, Shown, json, required, wrong_code};
+use super::{Asked, Links, Shown, json, wrong_code};
 use domain::invitation::Invitation;
 use domain::use_cases::AcceptInvitation;
 use poem::Response;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Body {
-    code: String,
-}
 
 /// What became of the invitation.
 #[derive(Serialize)]
@@ -40,9 +34,9 @@ impl Links {
         if !asked.caller.is_anybody() {
             return Err(Fault::NoSession);
         }
-        let body: Body = asked.decode()?;
+        let code = asked.code()?;
         self.tries.check(&asked.peer, self.bus.now())?;
-        let shown = self.shown(asked.link, required(&body.code)?).await?;
+        let shown = self.shown(asked.link, &code).await?;
         let Some(actor) = asked.caller.actor(&shown.tenant) else { return Err(self.elsewhere(&asked, &shown)) };
         let context = self.context(&asked, &shown.tenant, actor);
         let case =

@@ -2,29 +2,20 @@
 
 use super::accept::Outcome;
 use super::fault::Fault;
-use super::{Asked, Links, json, required};
+use super::{Asked, Links, json};
+use domain::Actor;
 use domain::text::{MAX_TEXT, lines};
 use domain::use_cases::DeclineInvitation;
-use domain::{Actor, Refusal};
 use poem::Response;
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Body {
-    code: String,
-    #[serde(default)]
-    reason: Option<String>,
-}
 
 impl Links {
     pub(super) async fn decline(&self, asked: Asked) -> Result<Response, Fault> {
-        let body: Body = asked.decode()?;
-        let code = required(&body.code)?;
-        let reason = body.reason.map(|text| lines(text.trim(), MAX_TEXT)).transpose();
-        let reason = reason.map_err(|why| Fault::from(Refusal::invalid("reason", why)))?;
+        let mut body = asked.body()?;
+        let code = body.code();
+        let reason = body.optional("reason", |text| lines(text.trim(), MAX_TEXT));
+        body.end()?;
         self.tries.check(&asked.peer, self.bus.now())?;
-        let shown = self.shown(asked.link, code).await?;
+        let shown = self.shown(asked.link, &code).await?;
         let actor = asked.caller.actor(&shown.tenant).unwrap_or(Actor::Visitor);
         let context = self.context(&asked, &shown.tenant, actor);
         let case = DeclineInvitation {

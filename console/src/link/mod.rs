@@ -6,6 +6,7 @@
 //! remember are counted here in memory, per peer.
 
 mod accept;
+mod body;
 mod caller;
 mod decline;
 mod fault;
@@ -14,6 +15,7 @@ mod tries;
 mod view;
 
 use crate::{ConsoleOptions, MAX_BODY, PeerOf, headers};
+use body::Body;
 use caller::Caller;
 use domain::invitation::Invitation;
 use domain::{Actor, Channel, CommandBus, Context, Refusal, TenantName, What};
@@ -23,7 +25,6 @@ use poem::error::ReadBodyError;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{Request, Response};
 use projections::Views;
-use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Instant;
 use tries::Tries;
@@ -205,16 +206,17 @@ async fn read(request: &mut Request) -> Result<Vec<u8>, Fault> {
 }
 
 impl Asked {
-    /// Unknown and doubled members are refused; see the bodies' own attributes.
-    fn decode<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        serde_json::from_slice(&self.body).map_err(|fault| Fault::Body(fault.to_string()))
+    fn body(&self) -> Result<Body, Fault> {
+        Body::read(&self.body)
     }
-}
 
-/// A secret must be there before it can be wrong.
-fn required(code: &str) -> Result<&str, Fault> {
-    let code = code.trim();
-    if code.is_empty() { Err(Refusal::invalid("code", "is blank").into()) } else { Ok(code) }
+    /// A body with the secret and nothing else.
+    fn code(&self) -> Result<String, Fault> {
+        let mut body = self.body()?;
+        let code = body.code();
+        body.end()?;
+        Ok(code)
+    }
 }
 
 fn json(content: &impl serde::Serialize) -> Result<Response, Fault> {

@@ -4,7 +4,7 @@
 //! closed here too, or a look would tell right secrets from wrong ones again.
 
 use super::fault::Fault;
-use super::{Asked, Links, Shown, json, required, wrong_code};
+use super::{Asked, Links, Shown, json, wrong_code};
 use domain::application::Application;
 use domain::integration::Integration;
 use domain::invitation::{Invitation, Kind, Proof, State};
@@ -12,14 +12,8 @@ use domain::organization::Organization;
 use domain::user::User;
 use domain::{Actor, Failure, Refusal, claims};
 use poem::Response;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Body {
-    code: String,
-}
 
 /// All that the page shows.
 #[derive(Serialize)]
@@ -60,9 +54,9 @@ struct Me {
 
 impl Links {
     pub(super) async fn view(&self, asked: Asked) -> Result<Response, Fault> {
-        let body: Body = asked.decode()?;
+        let code = asked.code()?;
         self.tries.check(&asked.peer, self.bus.now())?;
-        let shown = self.shown(asked.link, required(&body.code)?).await?;
+        let shown = self.shown(asked.link, &code).await?;
         let me = asked.caller.actor(&shown.tenant);
         let proof = self.look(&asked, &shown, me)?;
         let now = self.bus.now();
