@@ -64,8 +64,8 @@ impl StartError {
 pub struct House {
     lock: FolderLock,
     rooms: Rooms,
-    /// Hears of what other nodes do, if there may be any.
-    others: Option<tokio::task::JoinHandle<()>>,
+    /// What keeps limits and waiting requests told, for as long as the ledger is open.
+    besides: Vec<tokio::task::JoinHandle<()>>,
     metrics: Metrics,
     service: Service,
     delivering: bool,
@@ -124,13 +124,15 @@ impl House {
         let delivery = open_delivery(settings, (&ledger, &state), &bus, (secrets, clock.clone()))?;
         delivery.note_beginning().await.map_err(StartError::room("delivery"))?;
         bootstrap::default_tenant(&bus, &TenantName::default_tenant()).await?;
-        recent::restore(&ledger, &identity, clock.now()).map_err(StartError::room("the log"))?;
-        let shared = ledger.is_shared();
-        let others = shared.then(|| tokio::spawn(others::run(ledger.clone(), runner, identity.clone())));
+        let mut besides = vec![];
+        besides.extend(recent::restore(&ledger, &identity).map_err(StartError::room("the log"))?);
+        if ledger.is_shared() {
+            besides.push(tokio::spawn(others::run(ledger.clone(), runner, identity.clone())));
+        }
         let rooms = Rooms { data: folder, ledger, vault, state, views, published, bus, identity, delivery, clock };
         let metrics = Metrics::new().map_err(StartError::room("metrics"))?;
         let service = service(settings, &rooms, &metrics);
-        Ok(Self { lock, rooms, others, metrics, service, delivering: false, new_admin_token })
+        Ok(Self { lock, rooms, besides, metrics, service, delivering: false, new_admin_token })
     }
 
     /// Starts to send what the log asks for. Without it, mails wait.
@@ -205,8 +207,8 @@ impl House {
         if self.delivering {
             self.rooms.delivery.close().await;
         }
-        if let Some(others) = self.others {
-            others.abort();
+        for task in self.besides {
+            task.abort();
         }
         self.rooms.ledger.close().await;
         self.rooms.views.close().await;

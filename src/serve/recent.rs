@@ -8,31 +8,26 @@ use domain::{Actor, Address, Root, TenantName, Timestamp};
 use identity::{Identity, Spent};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use store::{Ledger, ReadError, Recorded, StreamId};
+use store::{Ledger, Position, ReadError, Recorded, StreamId};
+use tokio::task::JoinHandle;
 
-/// The longest window of a limit.
-const WINDOW: Duration = Duration::from_secs(60 * 60);
 /// Events read at a time.
-const PAGE: usize = 1_000;
+const PAGE: u64 = 1_000;
 /// The start does not wait longer than this for a busy hour; the newest, which
 /// weigh most, are read first, and the rest follow while the service runs.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-pub(super) fn restore(ledger: &Ledger, identity: &Identity, now: Timestamp) -> Result<(), ReadError> {
-    let since = now.minus(WINDOW);
-    let mut again = Repetitions::default();
-    let until = Some(Instant::now() + PATIENCE);
-    let Some(rest) = walk((ledger, identity), (ledger.head() + 1, since), &mut again, until)? else { return Ok(()) };
-    let (ledger, identity) = (ledger.clone(), identity.clone());
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = walk((&ledger, &identity), (rest, since), &mut again, None) {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "limits start without the older part of the last hour"
-            );
+/// Charges what the log says, or begins to; what is left is done by the task that is
+/// returned, which its owner ends when the ledger is closed.
+pub(super) fn restore(ledger: &Ledger, identity: &Identity) -> Result<Option<JoinHandle<()>>, ReadError> {
+    let until = Instant::now() + PATIENCE;
+    let mut look = LookBack::new(ledger.clone(), identity.clone());
+    while look.page()? {
+        if Instant::now() >= until {
+            return Ok(Some(tokio::spawn(look.go_on())));
         }
-    });
-    Ok(())
+    }
+    Ok(None)
 }
 
 /// Charges what another node's event says was spent there.
@@ -47,29 +42,89 @@ pub(super) fn charge(ledger: &Ledger, identity: &Identity, event: &Recorded) -> 
 /// It is met later on the way back, or lies before the window.
 type Repetitions = HashMap<StreamId, Vec<(Timestamp, Actor)>>;
 
-/// Walks back from a position; answers where it stopped if time was up.
-fn walk(
-    (ledger, identity): (&Ledger, &Identity),
-    (mut before, since): (u64, Timestamp),
-    again: &mut Repetitions,
-    until: Option<Instant>,
-) -> Result<Option<u64>, ReadError> {
-    loop {
-        let page = ledger.read_log_back(before, PAGE)?;
-        let mut spent = vec![];
-        for event in page.iter().filter(|event| Timestamp(event.at) >= since) {
-            spent.extend(spent_by(ledger, event, again)?);
-        }
-        identity.limits().restore(spent);
-        let Some(last) = page.last().filter(|last| Timestamp(last.at) >= since) else {
-            identity.limits().restore(repeated_since(ledger, again)?);
-            return Ok(None);
-        };
-        before = last.position;
-        if until.is_some_and(|until| Instant::now() >= until) {
-            return Ok(Some(before));
+/// A walk back through the log. The recipients' window is the shortest: what lies before
+/// it is only counted, so that no key is asked for and nothing opened.
+struct LookBack {
+    ledger: Ledger,
+    identity: Identity,
+    before: Position,
+    since: Timestamp,
+    named_since: Timestamp,
+    named: bool,
+    again: Repetitions,
+}
+
+impl LookBack {
+    fn new(ledger: Ledger, identity: Identity) -> Self {
+        let (since, named_since) =
+            (identity.limits().remembers_since(), identity.limits().remembers_recipients_since());
+        let before = ledger.head() + 1;
+        Self { ledger, identity, before, since, named_since, named: true, again: Repetitions::default() }
+    }
+
+    /// The rest. Page by page, so that whoever stops the service waits for one of them.
+    async fn go_on(mut self) {
+        loop {
+            let paged = tokio::task::spawn_blocking(move || {
+                let more = self.page();
+                (self, more)
+            });
+            match paged.await {
+                Ok((look, Ok(true))) => self = look,
+                Ok((_, Ok(false))) | Err(_) => return,
+                Ok((_, Err(error))) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "limits start without the older part of the last hour");
+                    return;
+                }
+            }
         }
     }
+
+    /// Charges a page; whether there are more. It is read forward, as it lies on disk.
+    fn page(&mut self) -> Result<bool, ReadError> {
+        let after = self.before.saturating_sub(1 + PAGE);
+        let limit = usize::try_from(self.before - 1 - after).unwrap_or(usize::MAX);
+        let oldest = if self.named { self.opened(after, limit)? } else { self.sealed(after, limit)? };
+        self.before = after + 1;
+        let is_seen = |since| oldest.is_some_and(|at| at >= since) && after > 0;
+        if self.named && !is_seen(self.named_since) {
+            self.named = false;
+            self.identity.limits().restore(repeated_since(&self.ledger, &mut self.again)?);
+        }
+        Ok(is_seen(self.since))
+    }
+
+    fn opened(&mut self, after: Position, limit: usize) -> Result<Option<Timestamp>, ReadError> {
+        let page = self.ledger.read_log(after, limit)?;
+        let mut spent = vec![];
+        for event in page.iter().rev().filter(|event| Timestamp(event.at) >= self.since) {
+            spent.extend(spent_by(&self.ledger, event, &mut self.again)?);
+        }
+        self.identity.limits().restore(spent);
+        Ok(page.first().map(|event| Timestamp(event.at)))
+    }
+
+    fn sealed(&self, after: Position, limit: usize) -> Result<Option<Timestamp>, ReadError> {
+        let page = self.ledger.read_log_sealed(after, limit)?;
+        let seen = page.iter().rev().filter(|event| Timestamp(event.at) >= self.since);
+        self.identity.limits().restore(seen.filter_map(counted));
+        Ok(page.first().map(|event| Timestamp(event.at)))
+    }
+}
+
+/// The invitation that an event cost, whoever got the mail.
+fn counted(event: &Recorded) -> Option<Spent> {
+    match (event.stream.aggregate_type(), event.kind.as_str()) {
+        (Invitation::TYPE, "Created" | "ResendRequested") | (User::TYPE, "AccountNoticeRequested") => {
+            one(event, Timestamp(event.at), actor(event)?, None, 1)
+        }
+        _ => None,
+    }
+}
+
+fn actor(event: &Recorded) -> Option<Actor> {
+    event.metadata.get("actor").and_then(|actor| Actor::try_from(actor).ok())
 }
 
 /// Repetitions of invitations that were made before the window.
@@ -85,8 +140,7 @@ fn repeated_since(ledger: &Ledger, again: &mut Repetitions) -> Result<Vec<Spent>
 }
 
 fn spent_by(ledger: &Ledger, event: &Recorded, again: &mut Repetitions) -> Result<Vec<Spent>, ReadError> {
-    let actor = event.metadata.get("actor").and_then(|actor| Actor::try_from(actor).ok());
-    let Some(actor) = actor else { return Ok(vec![]) };
+    let Some(actor) = actor(event) else { return Ok(vec![]) };
     let at = Timestamp(event.at);
     let spent: Vec<Option<Spent>> = match (event.stream.aggregate_type(), event.kind.as_str()) {
         (Invitation::TYPE, "Created") => {

@@ -320,6 +320,34 @@ fn mails_sent_again_and_notices_to_account_holders_count_across_restarts_too() {
     invite(&house, "dave@guests.example").expect(200);
 }
 
+/// Far enough apart to be read back in pages, and the mails' limit looks back less far.
+#[test]
+fn what_lies_a_thousand_events_back_counts_across_restarts_too() {
+    let limits = [("limits.invitations_per_user", "1202"), ("limits.mails_per_recipient", "1"), ("mail", "none")];
+    let mut house = House::with(&limits);
+    let ann = house.user("ann@acme.example");
+    let invite = |house: &House, emails: &[String]| {
+        let asked = json!({"EmailAddresses": emails});
+        Client::new(house.address, Some(ann.client.token())).post("/api/users/invitations", &asked)
+    };
+    let (bob, carol) = ([BOB.to_owned()], ["carol@guests.example".to_owned()]);
+    invite(&house, &bob).expect(200);
+    house.advance(12 * MINUTE);
+    for hundred in 0..12 {
+        let guests: Vec<String> = (0..100).map(|n| format!("g{hundred}-{n}@guests.example")).collect();
+        invite(&house, &guests).expect(200);
+        house.advance(MINUTE / 60);
+    }
+    invite(&house, &bob).expect(200);
+    let limited = [&bob, &carol].map(|emails| invite(&house, emails).expect(429).retry_after());
+    assert_eq!(limited, [48 * 60 - 12; 2], "an hour after Bob's first one");
+    house.restart();
+    assert_eq!([&bob, &carol].map(|emails| invite(&house, emails).expect(429).retry_after()), limited);
+    house.restart_with(&[("limits.invitations_per_user", "1203")]);
+    assert_eq!(invite(&house, &bob).expect(429).retry_after(), 10 * 60, "he was sent one again just now");
+    invite(&house, &carol).expect(200);
+}
+
 #[test]
 fn what_machines_ask_is_read_and_nothing_else() {
     let house = House::start();

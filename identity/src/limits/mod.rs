@@ -192,11 +192,21 @@ impl Limits {
         }
     }
 
+    /// How far back recipients matter to [`Self::restore`].
+    #[must_use]
+    pub fn remembers_recipients_since(&self) -> Timestamp {
+        self.since(self.inner.settings.mails_per_recipient.within_s)
+    }
+
     /// How far back [`Self::restore`] wants the log read.
     #[must_use]
     pub fn remembers_since(&self) -> Timestamp {
         let widest = self.inner.settings.rates().map(|(_, rate)| rate.within_s).max().unwrap_or(0);
-        self.inner.clock.now().minus(std::time::Duration::from_secs(u64::from(widest)))
+        self.since(widest)
+    }
+
+    fn since(&self, seconds: u32) -> Timestamp {
+        self.inner.clock.now().minus(std::time::Duration::from_secs(u64::from(seconds)))
     }
 }
 

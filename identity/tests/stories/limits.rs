@@ -150,6 +150,7 @@ async fn a_restart_forgives_nothing_that_the_log_remembers() {
     }
     house.restart();
     assert_eq!(house.identity.limits().remembers_since(), house.clock.now().minus(HOUR));
+    assert_eq!(house.identity.limits().remembers_recipients_since(), house.clock.now().minus(600 * SECOND));
     house.identity.limits().restore(log.into_iter().rev());
     assert_eq!(spend(&house.identity, user, &[address(999)]), too_many(3_100));
     assert_eq!(spend(&house.identity, Actor::Deployment, &[address(0)]), too_many(100));

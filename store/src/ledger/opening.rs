@@ -12,7 +12,7 @@ use crate::{
 /// The payload of a row, its personal member opened or said to be erased.
 pub(crate) fn open_payload(row: &Row, vault: &Vault) -> Result<Value, ReadError> {
     let damaged = |what| ReadError::Damaged { position: row.position, what };
-    let mut payload: Value = serde_json::from_str(&row.payload).map_err(|_| damaged("its payload is no JSON"))?;
+    let mut payload = sealed_payload(row)?;
     if !row.sealed {
         return Ok(payload);
     }
@@ -38,6 +38,18 @@ pub(crate) fn open_payload(row: &Row, vault: &Vault) -> Result<Value, ReadError>
         *member = personal;
     }
     Ok(payload)
+}
+
+fn sealed_payload(row: &Row) -> Result<Value, ReadError> {
+    let damaged = |_| ReadError::Damaged { position: row.position, what: "its payload is no JSON" };
+    serde_json::from_str(&row.payload).map_err(damaged)
+}
+
+/// A row as it lies there.
+pub(super) fn sealed_row(row: Row) -> Result<Recorded, ReadError> {
+    let payload = sealed_payload(&row)?;
+    check_metadata(&row)?;
+    Ok(recorded(row, payload))
 }
 
 /// A row, opened.

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
-use super::{Inner, Ledger, open_row};
+use super::{Inner, Ledger, open_row, opening::sealed_row};
 use crate::{
     Claim, ClaimGuard, CommandId, Entry, KeyCount, Mark, OpenError, Position, ReadError, Receipt, Recorded, StreamId,
     Vault, VaultError, Version,
@@ -87,6 +87,13 @@ impl Ledger {
             return Ok(Vec::new());
         }
         inner.open(inner.log.after(after, wanted)?)
+    }
+
+    /// The same from the log itself, with what is sealed left sealed: no key is asked for.
+    pub fn read_log_sealed(&self, after: Position, limit: usize) -> Result<Vec<Recorded>, ReadError> {
+        let inner = self.inner();
+        let rows = inner.log.after(after, inner.up_to_head(after, limit))?;
+        rows.into_iter().map(sealed_row).collect()
     }
 
     /// Events before a position, descending, at most `limit`. `Position::MAX` starts at the head.
