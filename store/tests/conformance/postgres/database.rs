@@ -90,6 +90,23 @@ async fn a_server_that_may_forget_is_refused_with_the_setting_to_change() {
     }
 }
 
+/// No package of one is at hand: this server is given the voice of one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_old_a_server_is_refused_before_anything_is_made_there() {
+    let database = Cluster::shared().database();
+    database.run(&format!(
+        "CREATE SCHEMA older; ALTER DATABASE {} SET search_path = older, pg_catalog;
+         CREATE FUNCTION older.current_setting(name text) RETURNS text LANGUAGE sql AS $$
+             SELECT CASE name WHEN 'server_version_num' THEN '130016' WHEN 'server_version' THEN '13.16'
+                    ELSE pg_catalog.current_setting(name) END $$",
+        database.name
+    ));
+    assert_eq!(refusal(database.url()), "the server is PostgreSQL 13.16: upgrade it to 14 or newer");
+    assert_eq!(database.run("SELECT count(*) FROM pg_namespace WHERE nspname = 'ledger'"), "0");
+    database.run(&format!("ALTER DATABASE {} RESET search_path", database.name));
+    open(database.url()).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_schema_of_another_program_or_a_newer_one_is_refused_and_left_alone() {
     let database = Cluster::shared().database();
