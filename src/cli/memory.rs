@@ -7,11 +7,13 @@ use std::process::Command;
 /// The option of mimalloc for how many milliseconds freed pages are kept. It takes
 /// options from the environment the process begins with, or from unsafe code.
 const PURGE_DELAY: &str = "MIMALLOC_PURGE_DELAY";
+/// Long enough for what the next batch takes again.
+const MILLISECONDS: &str = "10";
 
-/// Begins this very process once more with freed pages given back at once, unless
+/// Begins this very process once more with freed pages given back soon, unless
 /// the environment says what shall be done with them. Where that cannot be, this
 /// returns and the service runs as well, with 10 to 20 MiB more.
-pub(super) fn give_back_at_once() {
+pub(super) fn give_back_soon() {
     if env::var_os(PURGE_DELAY).is_some() {
         return;
     }
@@ -22,5 +24,5 @@ pub(super) fn give_back_at_once() {
         again.arg0(name);
     }
     // It comes back only if it failed, and then nothing has changed.
-    let _failed = again.args(given).env(PURGE_DELAY, "0").exec();
+    let _failed = again.args(given).env(PURGE_DELAY, MILLISECONDS).exec();
 }

@@ -39,7 +39,7 @@ pub fn main() -> ExitCode {
     // clap prints help and usage faults itself, and ends with 0 or 2.
     let cli = Cli::parse();
     if matches!(cli.command, Command::Serve(_)) {
-        memory::give_back_at_once();
+        memory::give_back_soon();
     }
     let json = cli.common.json;
     let (mut out, mut err) = (stdout().lock(), stderr());
