@@ -17,6 +17,7 @@ mod cluster;
 #[cfg(feature = "postgres")]
 mod nodes;
 mod outcomes;
+mod sealed;
 #[path = "../../store/tests/conformance/eventstore/server/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the store's own tests need all of it")]
 mod server;

@@ -11,15 +11,15 @@ use std::{
 };
 
 use eventstore::{
-    AppendToStreamOptions, Client, ClientSettings, Error, EventData, ExpectedRevision, ReadEvent, ReadStreamOptions,
-    RecordedEvent, Streaming,
+    AppendToStreamOptions, Client, ClientSettings, Credentials, Error, EventData, ExpectedRevision, ReadEvent,
+    ReadStreamOptions, RecordedEvent, Streaming,
 };
 use tokio::{runtime::Handle, time::timeout};
 use tonic::Code;
 
 use super::{
     super::{DatabaseUrl, Fault},
-    ANSWER_WITHIN, tls, unfit,
+    ANSWER_WITHIN, login, tls, trust, unfit,
 };
 use crate::{OpenError, locks::lock};
 
@@ -31,6 +31,8 @@ const ASKED: usize = 3;
 
 pub(super) struct Link {
     settings: ClientSettings,
+    /// Sent with every question, unless the client does that by itself.
+    credentials: Option<Credentials>,
     /// Where the client's own tasks run.
     runtime: Handle,
     client: Mutex<Option<Arc<Client>>>,
@@ -70,21 +72,41 @@ pub(super) enum Page {
 
 impl Link {
     pub(super) fn new(url: &DatabaseUrl, runtime: Handle) -> Result<Self, OpenError> {
-        let settings = with_settings(url.reveal()).parse().map_err(|_| {
-            // What it says repeats the address, and with it the password.
-            unfit("the address of the log is none", "give it as esdb://user:password@host:2113")
-        })?;
-        let link = Self { settings, runtime, client: Mutex::default() };
+        // What the client says of it repeats the address, and with it the password.
+        let none = || unfit("the address of the log is none", "give it as esdb://user:password@host:2113");
+        let (address, credentials) = login::of(url.reveal()).ok_or_else(none)?;
+        let settings = with_settings(&address).parse().map_err(|_| none())?;
+        trust::check_files(&settings)?;
+        let link = Self { settings, credentials, runtime, client: Mutex::default() };
         tls::with_provider(|| link.client().map_err(OpenError::Server))?;
         Ok(link)
     }
 
-    /// The version of the server, if it tells.
-    pub(super) async fn version(&self) -> Result<(usize, usize, usize), Fault> {
-        let client = self.client()?;
-        let info = self.heard(&client, within(client.server_info()).await)?;
+    /// The version of the server, if it tells: the first question of a start.
+    pub(super) async fn version(&self) -> Result<(usize, usize, usize), OpenError> {
+        let client = self.client().map_err(OpenError::Server)?;
+        let told = self.heard(&client, within(client.server_info()).await);
+        let info = told.map_err(|fault| trust::doubt(&self.settings).unwrap_or(OpenError::Server(fault.into())))?;
         let version = info.version();
         Ok((version.major(), version.minor(), version.patch()))
+    }
+
+    /// What a start says of a question that came to nothing.
+    pub(super) fn open_error(&self, fault: Fault) -> OpenError {
+        let denied = matches!(fault.downcast_ref(), Some(Unheard::Told(Error::AccessDenied)));
+        let has_login = self.credentials.is_some() || self.settings.default_authenticated_user().is_some();
+        match (denied, has_login) {
+            (false, _) => OpenError::Server(fault),
+            (true, false) => {
+                let fix = "give the address as esdb://user:password@host:2113";
+                unfit("the server denies those without a log-in what a ledger needs", fix)
+            }
+            (true, true) => {
+                let fix = "check user and password (in the address @ is %40, / is %2F), and who is in the streams' \
+                           access lists";
+                unfit("the server denies the user of the address what a ledger needs", fix)
+            }
+        }
     }
 
     /// Appends all or nothing, and tells the last one's revision.
@@ -97,6 +119,10 @@ impl Link {
         let client = self.client().map_err(NotAppended::Refused)?;
         let options =
             AppendToStreamOptions::default().expected_revision(expected).requires_leader(true).deadline(ANSWER_WITHIN);
+        let options = match &self.credentials {
+            Some(credentials) => options.authenticated(credentials.clone()),
+            None => options,
+        };
         let told = within(client.append_to_stream(stream, &options, Streaming(events.into_iter()))).await;
         match self.heard(&client, told) {
             Ok(written) => Ok(written.next_expected_version),
@@ -110,7 +136,7 @@ impl Link {
         loop {
             asked += 1;
             let client = self.client().map_err(NotRead::Unreachable)?;
-            match self.heard(&client, within(read(&client, stream, page, count)).await) {
+            match self.heard(&client, within(read(&client, self.credentials.as_ref(), stream, page, count)).await) {
                 Ok(events) => return Ok(events),
                 Err(Unheard::Told(Error::ResourceNotFound | Error::ResourceDeleted)) => return Err(NotRead::NoStream),
                 // What kept silent once will not be waited for again.
@@ -209,13 +235,23 @@ async fn within<T>(asking: impl Future<Output = Result<T, impl Into<Unheard>>>) 
     }
 }
 
-async fn read(client: &Client, stream: &str, page: Page, count: usize) -> Result<Vec<RecordedEvent>, Unheard> {
+async fn read(
+    client: &Client,
+    credentials: Option<&Credentials>,
+    stream: &str,
+    page: Page,
+    count: usize,
+) -> Result<Vec<RecordedEvent>, Unheard> {
     use eventstore::StreamPosition::{End, Position};
     let options = ReadStreamOptions::default().max_count(count).requires_leader(true);
     let options = match page {
         Page::From(revision) => options.position(Position(revision)).forwards(),
         Page::Down(revision) => options.position(Position(revision)).backwards(),
         Page::FromEnd => options.position(End),
+    };
+    let options = match credentials {
+        Some(credentials) => options.authenticated(credentials.clone()),
+        None => options,
     };
     let mut answer = client.read_stream(stream, &options).await?;
     let (mut events, mut at_end) = (Vec::new(), false);

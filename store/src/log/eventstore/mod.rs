@@ -14,9 +14,11 @@
 //! down, and ends who had it otherwise before.
 
 mod link;
+mod login;
 mod origin;
 mod read;
 mod tls;
+mod trust;
 mod turn;
 mod wire;
 

@@ -45,7 +45,7 @@ struct KeysNoted {
 
 /// Refuses a server or a stream that a log cannot rest on; names the server.
 pub(super) async fn check_server(link: &Link, stream: &str) -> Result<String, OpenError> {
-    let (major, minor, patch) = link.version().await.map_err(OpenError::Server)?;
+    let (major, minor, patch) = link.version().await?;
     if (major, minor) < OLDEST_SERVER {
         let (oldest, month) = OLDEST_SERVER;
         let reason = format!("the server is EventStoreDB {major}.{minor}.{patch}");
@@ -54,7 +54,7 @@ pub(super) async fn check_server(link: &Link, stream: &str) -> Result<String, Op
     let settings = match link.read(&format!("$${stream}"), Page::FromEnd, 1).await {
         Ok(found) => found.last().and_then(|event| event.as_json::<Value>().ok()).unwrap_or_default(),
         Err(NotRead::NoStream) => Value::Null,
-        Err(NotRead::Unreachable(fault)) => return Err(OpenError::Server(fault)),
+        Err(NotRead::Unreachable(fault)) => return Err(link.open_error(fault)),
     };
     if let Some(name) = FORGETTING.iter().find(|name| settings.get(name).is_some_and(|set| !set.is_null())) {
         let reason = format!("the stream {stream} has {name} set, so that its server forgets events");
@@ -90,7 +90,7 @@ pub(super) async fn arrival(link: &Link, stream: &str) -> Result<Option<Uuid>, O
     let last = match link.read(&name(stream), Page::FromEnd, 1).await {
         Ok(found) => found.into_iter().next(),
         Err(NotRead::NoStream) => None,
-        Err(NotRead::Unreachable(fault)) => return Err(OpenError::Server(fault)),
+        Err(NotRead::Unreachable(fault)) => return Err(link.open_error(fault)),
     };
     Ok(last.filter(|event| event.event_type == ARRIVING).map(|event| event.id))
 }
@@ -156,7 +156,7 @@ pub(super) async fn share(link: &Link, stream: &str) -> Result<Hold, OpenError> 
     match stands(link, stream, Hold::Shared).await {
         Ok(true) => return Ok(Hold::Shared),
         Ok(false) | Err(NotRead::NoStream) => {}
-        Err(NotRead::Unreachable(fault)) => return Err(OpenError::Server(fault)),
+        Err(NotRead::Unreachable(fault)) => return Err(link.open_error(fault)),
     }
     note(link, stream, ExpectedRevision::Any, event(SHARED, &serde_json::json!({}))?).await?;
     Ok(Hold::Shared)
@@ -172,7 +172,7 @@ async fn noted(link: &Link, stream: &str) -> Result<Vec<RecordedEvent>, OpenErro
     match link.read(&name(stream), Page::From(0), MOST).await {
         Ok(found) => Ok(found),
         Err(NotRead::NoStream) => Ok(Vec::new()),
-        Err(NotRead::Unreachable(fault)) => Err(OpenError::Server(fault)),
+        Err(NotRead::Unreachable(fault)) => Err(link.open_error(fault)),
     }
 }
 
@@ -180,7 +180,7 @@ async fn first_of(link: &Link, stream: &str) -> Result<Option<RecordedEvent>, Op
     match link.read(stream, Page::From(0), 1).await {
         Ok(found) => Ok(found.into_iter().next()),
         Err(NotRead::NoStream) => Ok(None),
-        Err(NotRead::Unreachable(fault)) => Err(OpenError::Server(fault)),
+        Err(NotRead::Unreachable(fault)) => Err(link.open_error(fault)),
     }
 }
 
@@ -190,7 +190,7 @@ async fn note(link: &Link, stream: &str, expected: ExpectedRevision, event: Even
         match link.append(&name(stream), expected, vec![event.clone()]).await {
             Ok(_) | Err(NotAppended::WrongRevision) => return Ok(()),
             Err(NotAppended::Elsewhere) => {}
-            Err(NotAppended::Refused(fault) | NotAppended::Unanswered(fault)) => return Err(OpenError::Server(fault)),
+            Err(NotAppended::Refused(fault) | NotAppended::Unanswered(fault)) => return Err(link.open_error(fault)),
         }
     }
     Err(OpenError::Server("no node leads".into()))

@@ -12,16 +12,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use eventstore::{Client, ClientSettings};
 use rustls::crypto::CryptoProvider;
 
-use super::{link::Link, unfit};
-use crate::{DatabaseUrl, OpenError, locks::lock, log::waiting::Waiting};
+use super::unfit;
+use crate::{OpenError, locks::lock, log::waiting::Waiting};
 
 /// How long the first client may take.
 const INSTALLED_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
-/// The client that is made for nothing but its choice asks nobody.
-const NOBODY: &str = "esdb://localhost:1?tls=false";
+/// The client that is made for nothing but its choice asks nobody, and need not be able to read whom the machine believes.
+const NOBODY: &str = "esdb://localhost:1?tlsCAFile=/dev/null";
 
 /// Has the process's default chosen, for others who need one and would choose otherwise: a
 /// ledger may have state and keys in PostgreSQL, which is opened first, and its log here.
@@ -31,7 +32,11 @@ pub(crate) fn choose() -> Result<(), OpenError> {
         return Ok(());
     }
     let waiting = Waiting::start("tls")?;
-    Link::new(&DatabaseUrl::new(NOBODY), waiting.handle().clone()).map(drop)
+    let settings: ClientSettings = NOBODY.parse().map_err(|fault| OpenError::Server(Box::new(fault)))?;
+    with_provider(|| {
+        let made = Client::with_runtime_handle(waiting.handle().clone(), settings);
+        made.map(drop).map_err(|fault| OpenError::Server(fault.into()))
+    })
 }
 
 /// Makes a client; the first one of the process alone, and to the end of its installing.

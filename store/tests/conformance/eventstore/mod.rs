@@ -1,7 +1,8 @@
 //! What only EventStoreDB can do: answer late, twice or not at all, elect another
-//! leader, and be written to by strangers.
+//! leader, ask who one is, and be written to by strangers.
 
 mod outages;
+mod sealed;
 pub mod server;
 mod streams;
 

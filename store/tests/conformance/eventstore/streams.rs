@@ -16,9 +16,9 @@ use super::{
 use crate::bench::{Bench, START, TENANT, claims, create, event, stream, unit};
 
 /// A node, and the folder it has its index in.
-type Opened = Result<(Ledger, TempDir), OpenError>;
+pub(super) type Opened = Result<(Ledger, TempDir), OpenError>;
 
-fn open_with(url: String, stream: &str, vault: &Vault) -> Opened {
+pub(super) fn open_with(url: String, stream: &str, vault: &Vault) -> Opened {
     open_as(url, stream, vault, false)
 }
 
@@ -30,13 +30,13 @@ fn open_as(url: String, stream: &str, vault: &Vault, alone: bool) -> Opened {
     Ok((ledger, folder))
 }
 
-fn open(place: &Place) -> Opened {
+pub(super) fn open(place: &Place) -> Opened {
     static VAULT: LazyLock<Vault> = LazyLock::new(|| Vault::open(VaultOptions::Memory).unwrap());
     open_with(place.url.clone(), &place.stream, &VAULT)
 }
 
 /// What is wrong, and what mends it.
-fn refusal(opened: Opened) -> String {
+pub(super) fn refusal(opened: Opened) -> String {
     match opened {
         Ok(_) => panic!("opened"),
         Err(OpenError::Unfit { reason, fix }) => format!("{reason}: {fix}"),

@@ -11,7 +11,9 @@ use std::{
 };
 
 /// Starts a server, does what it is told line by line, and removes all of it at the end of its input.
-const KEEPER: &str = r#"
+const KEEPER: &str = concat!(
+    include_str!("../certificates.sh"),
+    r#"
 trap '' INT TERM
 folder=$(mktemp -d /tmp/ledger-pg-XXXXXX) || exit 1
 "$1/initdb" -D "$folder/data" -N -E UTF8 --locale=C -A trust >"$folder/initdb.log" 2>&1 || { cat "$folder/initdb.log" >&2; exit 1; }
@@ -44,18 +46,6 @@ standby() {
     "$1/pg_ctl" -D "$folder/standby" -l "$folder/standby.log" -w -o "-k $folder/second -c listen_addresses= -c max_connections=300" start \
         >/dev/null || { cat "$folder/standby.log" >&2; exit 1; }
 }
-# An authority, and a certificate of it for localhost; and an authority that has nothing to do with either.
-certify() {
-    mkdir "$folder/tls" && cd "$folder/tls" || exit 1
-    for authority in ours theirs; do
-        openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=$authority" -keyout $authority.key -out $authority.crt
-    done
-    openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr
-    echo subjectAltName=DNS:localhost >names
-    openssl x509 -req -in server.csr -CA ours.crt -CAkey ours.key -CAcreateserial -days 30 -extfile names -out server.crt
-    chmod 600 server.key
-    cd /
-}
 start "$1" ""
 [ "$2" != pooled ] || pool
 echo "$folder"
@@ -64,7 +54,7 @@ while read -r word options; do
     start) start "$1" "$options" ;;
     stop) stop "$1" ;;
     standby) standby "$1" ;;
-    certify) certify 2>/dev/null ;;
+    certify) certify "$folder/tls" 2>/dev/null ;;
     esac
     echo done
 done
@@ -74,7 +64,8 @@ stop "$1"
 # Whoever reads what the tests say need not wait for this.
 exec >/dev/null 2>&1
 rm -rf "$folder"
-"#;
+"#
+);
 
 pub struct Cluster {
     pub folder: String,

@@ -7,6 +7,7 @@
 
 mod connection;
 mod node;
+mod sealed;
 mod service;
 mod streams;
 mod wire;
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub use node::{Append, Gate, Node, Read};
+use sealed::Certificates;
 pub use streams::{Kept, Streams};
 pub use wire::{Empty, Expected, ProposedMessage, Uuid, UuidValue};
 
@@ -29,20 +31,33 @@ pub struct Cluster {
     pub streams: Arc<Mutex<Streams>>,
     ports: Vec<u16>,
     leader: Arc<AtomicU64>,
+    /// What it proves with who it is, if it speaks TLS.
+    certificates: Option<Certificates>,
 }
 
 impl Cluster {
     /// So many nodes, of which the first leads.
     pub fn start(nodes: usize) -> Cluster {
+        Cluster::with(nodes, None)
+    }
+
+    /// The same over TLS, for whoever asks for `localhost`.
+    pub fn sealed(nodes: usize) -> Cluster {
+        Cluster::with(nodes, Some(Certificates::make()))
+    }
+
+    fn with(nodes: usize, certificates: Option<Certificates>) -> Cluster {
         let listeners: Vec<TcpListener> = (0..nodes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: Vec<u16> = listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
         let streams = Arc::new(Mutex::new(Streams::default()));
         let leader = Arc::new(AtomicU64::new(u64::from(ports[0])));
-        let nodes: Vec<_> = ports.iter().map(|port| Node::new(&streams, &ports, *port, &leader)).collect();
+        let seal = certificates.as_ref().map(Certificates::acceptor);
+        let nodes: Vec<_> =
+            ports.iter().map(|port| Node::new(&streams, &ports, *port, &leader, seal.clone())).collect();
         for (node, listener) in nodes.iter().zip(listeners) {
             node.start_on(listener);
         }
-        Cluster { nodes, streams, ports, leader }
+        Cluster { nodes, streams, ports, leader, certificates }
     }
 
     /// The address of one node, which tells of the others.
@@ -54,6 +69,21 @@ impl Cluster {
     pub fn url_of_all(&self) -> String {
         let all: Vec<String> = self.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         format!("esdb://{}?tls=false", all.join(","))
+    }
+
+    /// The port of one node, for an address that says more.
+    pub fn port(&self, node: usize) -> u16 {
+        self.ports[node]
+    }
+
+    /// The settings of an address that believe the authority with this file, if the server speaks TLS.
+    pub fn believing(&self, authority: &str) -> String {
+        format!("tlsCAFile={}", self.certificates.as_ref().unwrap().file(authority).display())
+    }
+
+    /// Lets nobody in from now on but with this log-in.
+    pub fn admit(&self, user: &str, password: &str) {
+        self.nodes.iter().for_each(|node| node.admit(user, password));
     }
 
     pub fn elect(&self, node: usize) {

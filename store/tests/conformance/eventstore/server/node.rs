@@ -9,8 +9,19 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
-use tonic::{Status, codegen::tokio_stream, metadata::MetadataMap, transport::Server};
+use tokio_rustls::TlsAcceptor;
+use tonic::{
+    Status,
+    body::{BoxBody, empty_body},
+    codegen::{
+        http::{HeaderMap, Response, header::AUTHORIZATION},
+        tokio_stream::{StreamExt, wrappers::TcpListenerStream},
+    },
+    metadata::MetadataMap,
+    transport::Server,
+};
 
 use super::{
     connection::Connection,
@@ -72,13 +83,22 @@ pub struct Node {
     delay: Mutex<Duration>,
     version: Mutex<&'static str>,
     running: Mutex<Option<Runtime>>,
+    seal: Option<TlsAcceptor>,
+    /// What whoever asks has to say of themselves, if anything.
+    login: Mutex<Option<String>>,
     /// Appends that came, and were not yet decided about.
     pub arrived: AtomicU64,
     is_silent: AtomicBool,
 }
 
 impl Node {
-    pub fn new(streams: &Arc<Mutex<Streams>>, ports: &[u16], port: u16, leader: &Arc<AtomicU64>) -> Arc<Node> {
+    pub fn new(
+        streams: &Arc<Mutex<Streams>>,
+        ports: &[u16],
+        port: u16,
+        leader: &Arc<AtomicU64>,
+        seal: Option<TlsAcceptor>,
+    ) -> Arc<Node> {
         Arc::new(Node {
             streams: streams.clone(),
             ports: ports.to_vec(),
@@ -89,6 +109,8 @@ impl Node {
             delay: Mutex::default(),
             version: Mutex::new("24.10.4"),
             running: Mutex::default(),
+            seal,
+            login: Mutex::default(),
             arrived: AtomicU64::new(0),
             is_silent: AtomicBool::new(false),
         })
@@ -109,17 +131,19 @@ impl Node {
             TcpListener::from_std(listener).unwrap()
         };
         runtime.spawn(async move {
-            let accepted =
-                tokio_stream::StreamExt::map(tokio_stream::wrappers::TcpListenerStream::new(listener), |accepted| {
-                    accepted.map(Connection::new)
-                });
-            Server::builder()
+            let server = Server::builder()
                 .add_service(Named::<StreamsService>::new(&node))
                 .add_service(Named::<FeaturesService>::new(&node))
-                .add_service(Named::<GossipService>::new(&node))
-                .serve_with_incoming(accepted)
-                .await
-                .unwrap();
+                .add_service(Named::<GossipService>::new(&node));
+            let accepted = TcpListenerStream::new(listener).map(|accepted| accepted.map(Connection::new));
+            match &node.seal {
+                None => server.serve_with_incoming(accepted).await.unwrap(),
+                Some(seal) => {
+                    let sealed = accepted.then(|accepted| async { seal.accept(accepted?).await });
+                    // Who does not believe the server hangs up, which is no fault of the server.
+                    server.serve_with_incoming(sealed.filter(Result::is_ok)).await.unwrap();
+                }
+            }
         });
         *self.running.lock().unwrap() = Some(runtime);
     }
@@ -159,6 +183,32 @@ impl Node {
         *self.version.lock().unwrap() = version;
     }
 
+    pub fn admit(&self, user: &str, password: &str) {
+        *self.login.lock().unwrap() = Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))));
+    }
+
+    /// What is answered to whoever may not ask: streams are for those with the right log-in, and a wrong one is
+    /// refused everywhere, before anybody has looked whether it is gRPC.
+    pub fn turns_away(&self, path: &str, headers: &HeaderMap) -> Option<Response<BoxBody>> {
+        let login = self.login.lock().unwrap();
+        match (&*login, headers.get(AUTHORIZATION)) {
+            (Some(expected), Some(told)) if told != expected => {
+                Some(Response::builder().status(401).body(empty_body()).unwrap())
+            }
+            (Some(_), None) if path.contains("Streams/") => {
+                let mut told = MetadataMap::new();
+                told.insert("exception", "access-denied".parse().unwrap());
+                Some(Status::with_metadata(tonic::Code::PermissionDenied, "Access Denied", told).into_http())
+            }
+            _ => None,
+        }
+    }
+
+    /// By which name nodes tell of each other.
+    fn host(&self) -> &'static str {
+        if self.seal.is_some() { "localhost" } else { "127.0.0.1" }
+    }
+
     pub fn check_leads(&self, headers: &MetadataMap) -> Result<(), Status> {
         let leader = self.leader.load(SeqCst);
         let wanted = headers.get("requires-leader").is_some_and(|wanted| wanted == "true");
@@ -167,7 +217,7 @@ impl Node {
         }
         let mut told = MetadataMap::new();
         told.insert("exception", "not-leader".parse().unwrap());
-        told.insert("leader-endpoint-host", "127.0.0.1".parse().unwrap());
+        told.insert("leader-endpoint-host", self.host().parse().unwrap());
         told.insert("leader-endpoint-port", leader.to_string().parse().unwrap());
         Err(Status::with_metadata(tonic::Code::NotFound, "Leader info available", told))
     }
@@ -275,7 +325,7 @@ impl Node {
             instance_id: None,
             state: if u64::from(*port) == leader { 8 } else { 6 },
             is_alive: true,
-            http_end_point: Some(EndPoint { address: "127.0.0.1".to_owned(), port: u32::from(*port) }),
+            http_end_point: Some(EndPoint { address: self.host().to_owned(), port: u32::from(*port) }),
         });
         ClusterInfo { members: members.collect() }
     }

@@ -143,6 +143,9 @@ where
         let node = self.node.clone();
         Box::pin(async move {
             let path = asked.uri().path().to_owned();
+            if let Some(refused) = node.turns_away(&path, asked.headers()) {
+                return Ok(refused);
+            }
             Ok(match path.rsplit_once('.').map_or("", |(_, method)| method) {
                 "Streams/Append" => Grpc::new(ProstCodec::default()).client_streaming(AppendCall(node), asked).await,
                 "Streams/Read" => Grpc::new(ProstCodec::default()).server_streaming(ReadCall(node), asked).await,
