@@ -151,6 +151,8 @@ impl Link {
         if let Some(client) = &*kept {
             return Ok(client.clone());
         }
+        // A file may have gone since the last one was made.
+        trust::check_files(&self.settings)?;
         let made = Arc::new(Client::with_runtime_handle(self.runtime.clone(), self.settings.clone())?);
         *kept = Some(made.clone());
         Ok(made)

@@ -94,15 +94,33 @@ async fn a_log_in_is_sent_as_it_is_meant_and_refused_in_words() {
     // Taken back while it serves: what is asked for is refused, and nothing of it is there.
     let (ledger, _folder) = open(&at("ledger:a%7Cb%3Dc@")).unwrap();
     cluster.admit("ledger", "changed");
-    let fault = ledger.submit(create(2)).await.unwrap_err();
-    let mut words = vec![fault.to_string()];
-    let mut source = fault.source();
-    while let Some(fault) = source {
-        words.push(fault.to_string());
-        source = fault.source();
-    }
-    assert!(!words.concat().contains("b=c"), "{words:?}");
+    let words = words_of(&ledger.submit(create(2)).await.unwrap_err());
+    assert!(!words.contains("b=c"), "{words}");
     assert_eq!(cluster.kept(STREAM).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_certificates_that_goes_away_is_missed_until_it_is_back() {
+    let cluster = Cluster::sealed(1);
+    let (ours, away) = (cluster.file("ours.crt"), cluster.file("away.crt"));
+    let (ledger, _folder) =
+        open(&format!("esdb://localhost:{}?{}", cluster.port(0), cluster.believing("ours.crt"))).unwrap();
+    ledger.submit(create(1)).await.unwrap();
+    std::fs::rename(&ours, &away).unwrap();
+    cluster.nodes[0].stop();
+    ledger.submit(create(2)).await.unwrap_err();
+    cluster.nodes[0].start();
+    // There is a server again, and nothing to believe it by.
+    ledger.submit(create(2)).await.unwrap_err();
+    assert_eq!(cluster.kept(STREAM).len(), 1);
+    std::fs::rename(&away, &ours).unwrap();
+    assert_eq!(ledger.submit(create(2)).await.unwrap().last, 2);
+}
+
+/// A fault with what led to it.
+fn words_of(fault: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(fault), |fault| (*fault).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,7 @@ mod wire;
 
 use std::{
     net::TcpListener,
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::SeqCst},
@@ -78,7 +79,12 @@ impl Cluster {
 
     /// The settings of an address that believe the authority with this file, if the server speaks TLS.
     pub fn believing(&self, authority: &str) -> String {
-        format!("tlsCAFile={}", self.certificates.as_ref().unwrap().file(authority).display())
+        format!("tlsCAFile={}", self.file(authority).display())
+    }
+
+    /// A certificate of a server that speaks TLS.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.certificates.as_ref().unwrap().file(name)
     }
 
     /// Lets nobody in from now on but with this log-in.
