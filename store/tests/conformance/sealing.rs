@@ -1,13 +1,14 @@
 //! Personal data: sealed from the first event on, gone with its key.
 
 use serde_json::{Value, json};
-use store::{KeyCount, Subject, SubmitError, VaultError};
+use store::{KeyCount, Recorded, Subject, SubmitError, VaultError};
 use uuid::Uuid;
 
 use crate::bench::{Bench, claim, stream, unit};
 
 stories!(
     personal_members_never_stand_in_clear_in_the_log,
+    what_is_read_sealed_is_the_same_but_for_what_is_personal,
     a_destroyed_key_leaves_an_erased_value,
     a_subject_is_given_to_one_stream_only,
     a_commitment_fits_its_key_or_is_refused,
@@ -19,6 +20,7 @@ stories_for!(
     shared,
     Shared,
     personal_members_never_stand_in_clear_in_the_log,
+    what_is_read_sealed_is_the_same_but_for_what_is_personal,
     a_destroyed_key_leaves_an_erased_value,
     a_subject_is_given_to_one_stream_only,
     a_commitment_fits_its_key_or_is_refused,
@@ -51,6 +53,24 @@ async fn personal_members_never_stand_in_clear_in_the_log(bench: Bench) {
         bench.ledger.forget_recent();
     }
     assert_eq!(bench.ledger.claim_holder(&claim("email", "ada@example.com")).unwrap(), Some(stream(1)));
+}
+
+async fn what_is_read_sealed_is_the_same_but_for_what_is_personal(bench: Bench) {
+    for number in 0..3 {
+        let subject = bench.vault.subject().await.unwrap();
+        let event = (stream(number), 0, person(&subject, &format!("ada{number}@example.com")));
+        bench.submit(unit([event])).await.unwrap();
+    }
+    for (after, limit, positions) in [(0, 9, vec![1, 2, 3]), (1, 1, vec![2]), (3, 9, vec![])] {
+        let sealed = bench.ledger.read_log_sealed(after, limit).unwrap();
+        assert_eq!(sealed.iter().map(|event| event.position).collect::<Vec<_>>(), positions);
+        for (event, opened) in sealed.into_iter().zip(bench.ledger.read_log(after, limit).unwrap()) {
+            assert!(event.payload["personal"].as_str().is_some_and(|text| text.starts_with("v1.")), "{event:?}");
+            let mut payload = event.payload.clone();
+            payload["personal"] = opened.payload["personal"].clone();
+            assert_eq!(Recorded { payload, ..event }, *opened);
+        }
+    }
 }
 
 async fn a_destroyed_key_leaves_an_erased_value(bench: Bench) {
