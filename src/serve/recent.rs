@@ -16,6 +16,9 @@ const PAGE: u64 = 1_000;
 /// The start does not wait longer than this for a busy hour; the newest, which
 /// weigh most, are read first, and the rest follow while the service runs.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// What follows then leaves a processor to those who are answered for so many times as long
+/// as it took one: the older a part is, the sooner no window sees it any more.
+const REST: u32 = 3;
 
 /// Charges what the log says, or begins to; what is left is done by the task that is
 /// returned, which its owner ends when the ledger is closed.
@@ -65,12 +68,16 @@ impl LookBack {
     /// The rest. Page by page, so that whoever stops the service waits for one of them.
     async fn go_on(mut self) {
         loop {
+            let begun = Instant::now();
             let paged = tokio::task::spawn_blocking(move || {
                 let more = self.page();
                 (self, more)
             });
             match paged.await {
-                Ok((look, Ok(true))) => self = look,
+                Ok((look, Ok(true))) => {
+                    self = look;
+                    tokio::time::sleep(begun.elapsed() * REST).await;
+                }
                 Ok((_, Ok(false))) | Err(_) => return,
                 Ok((_, Err(error))) => {
                     let error = &error as &dyn std::error::Error;

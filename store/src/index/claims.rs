@@ -119,15 +119,19 @@ impl Disk {
             if stop.load(Relaxed) {
                 return Ok(false);
             }
-            let rows =
-                select.query_map(params![last.0, last.1, FILTERED_AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let page: Vec<(i64, Vec<u8>)> = rows.collect::<Result<_, _>>()?;
-            for (era, key) in &page {
-                let era = era.cast_unsigned();
-                self.claimed.add_to(era, claims_of(era), Kind::Claim, key);
+            let mut rows = select.query(params![last.0, last.1, FILTERED_AT_ONCE])?;
+            let mut any = false;
+            while let Some(row) = rows.next()? {
+                let (era, key) = (row.get::<_, i64>(0)?, row.get_ref(1)?.as_blob()?);
+                self.claimed.add_to(era.cast_unsigned(), claims_of(era.cast_unsigned()), Kind::Claim, key);
+                last.0 = era;
+                last.1.clear();
+                last.1.extend_from_slice(key);
+                any = true;
             }
-            let Some(read) = page.into_iter().next_back() else { break };
-            last = read;
+            if !any {
+                break;
+            }
             // Of this one there may be more; all before it have been read.
             self.claimed.complete_below(last.0.cast_unsigned());
         }

@@ -192,42 +192,42 @@ impl Disk {
         if !self.fill_claimed(&on, stop).map_err(wrap)? {
             return Ok(());
         }
-        for (kind, first, next) in [
-            (
-                Kind::Stream,
-                "SELECT key FROM streams ORDER BY key LIMIT ?1",
-                "SELECT key FROM streams WHERE key > ?2 ORDER BY key LIMIT ?1",
-            ),
-            (
-                Kind::Subject,
-                "SELECT key FROM subjects ORDER BY key LIMIT ?1",
-                "SELECT key FROM subjects WHERE key > ?2 ORDER BY key LIMIT ?1",
-            ),
-            (
-                Kind::Command,
-                "SELECT command FROM receipts ORDER BY command LIMIT ?1",
-                "SELECT command FROM receipts WHERE command > ?2 ORDER BY command LIMIT ?1",
-            ),
+        for (kind, keys_after) in [
+            (Kind::Stream, "SELECT key FROM streams WHERE key > ?1 ORDER BY key LIMIT ?2"),
+            (Kind::Subject, "SELECT key FROM subjects WHERE key > ?1 ORDER BY key LIMIT ?2"),
+            (Kind::Command, "SELECT command FROM receipts WHERE command > ?1 ORDER BY command LIMIT ?2"),
         ] {
-            let mut last: Option<Vec<u8>> = None;
-            loop {
+            // The empty one comes before all others.
+            let mut last = Vec::new();
+            while self.fill_page(&on, kind, keys_after, &mut last).map_err(wrap)? {
                 if stop.load(Relaxed) {
                     return Ok(());
-                }
-                let keys: Vec<Vec<u8>> = match &last {
-                    None => blobs(&on, first, params![FILTERED_AT_ONCE]),
-                    Some(last) => blobs(&on, next, params![FILTERED_AT_ONCE, last]),
-                }
-                .map_err(wrap)?;
-                keys.iter().for_each(|key| self.filter.add(kind, key));
-                match keys.into_iter().next_back() {
-                    Some(key) => last = Some(key),
-                    None => break,
                 }
             }
         }
         self.filter.complete();
         Ok(())
+    }
+
+    /// Adds the keys that come after the last one. False: there are none.
+    fn fill_page(
+        &self,
+        on: &Connection,
+        kind: Kind,
+        keys_after: &str,
+        last: &mut Vec<u8>,
+    ) -> Result<bool, rusqlite::Error> {
+        let mut select = on.prepare_cached(keys_after)?;
+        let mut rows = select.query(params![last.as_slice(), FILTERED_AT_ONCE])?;
+        let mut any = false;
+        while let Some(row) = rows.next()? {
+            let key = row.get_ref(0)?.as_blob()?;
+            self.filter.add(kind, key);
+            last.clear();
+            last.extend_from_slice(key);
+            any = true;
+        }
+        Ok(any)
     }
 
     /// Whether the file certainly has no such stream.
@@ -423,11 +423,6 @@ impl Disk {
     pub(crate) fn checkpoint(&self) -> Result<(), ReadError> {
         Ok(lock(&self.writer).query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
-}
-
-fn blobs(on: &Connection, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> Result<Vec<Vec<u8>>, rusqlite::Error> {
-    let mut select = on.prepare_cached(sql)?;
-    select.query_map(parameters, |row| row.get(0))?.collect()
 }
 
 pub(super) fn position(row: &rusqlite::Row<'_>) -> Result<u64, rusqlite::Error> {
