@@ -51,18 +51,14 @@ struct LookBack {
     ledger: Ledger,
     identity: Identity,
     before: Position,
-    since: Timestamp,
-    named_since: Timestamp,
     named: bool,
     again: Repetitions,
 }
 
 impl LookBack {
     fn new(ledger: Ledger, identity: Identity) -> Self {
-        let (since, named_since) =
-            (identity.limits().remembers_since(), identity.limits().remembers_recipients_since());
         let before = ledger.head() + 1;
-        Self { ledger, identity, before, since, named_since, named: true, again: Repetitions::default() }
+        Self { ledger, identity, before, named: true, again: Repetitions::default() }
     }
 
     /// The rest. Page by page, so that whoever stops the service waits for one of them.
@@ -88,24 +84,27 @@ impl LookBack {
         }
     }
 
-    /// Charges a page; whether there are more. It is read forward, as it lies on disk.
+    /// Charges a page; whether there are more that a window sees by now. It is read forward,
+    /// as it lies on disk.
     fn page(&mut self) -> Result<bool, ReadError> {
+        let limits = self.identity.limits();
+        let (since, named_since) = (limits.remembers_since(), limits.remembers_recipients_since());
         let after = self.before.saturating_sub(1 + PAGE);
         let limit = usize::try_from(self.before - 1 - after).unwrap_or(usize::MAX);
         let oldest = if self.named { self.opened(after, limit)? } else { self.sealed(after, limit)? };
         self.before = after + 1;
         let is_seen = |since| oldest.is_some_and(|at| at >= since) && after > 0;
-        if self.named && !is_seen(self.named_since) {
+        if self.named && !is_seen(named_since) {
             self.named = false;
             self.identity.limits().restore(repeated_since(&self.ledger, &mut self.again)?);
         }
-        Ok(is_seen(self.since))
+        Ok(is_seen(since))
     }
 
     fn opened(&mut self, after: Position, limit: usize) -> Result<Option<Timestamp>, ReadError> {
         let page = self.ledger.read_log(after, limit)?;
         let mut spent = vec![];
-        for event in page.iter().rev().filter(|event| Timestamp(event.at) >= self.since) {
+        for event in page.iter().rev() {
             spent.extend(spent_by(&self.ledger, event, &mut self.again)?);
         }
         self.identity.limits().restore(spent);
@@ -114,8 +113,7 @@ impl LookBack {
 
     fn sealed(&self, after: Position, limit: usize) -> Result<Option<Timestamp>, ReadError> {
         let page = self.ledger.read_log_sealed(after, limit)?;
-        let seen = page.iter().rev().filter(|event| Timestamp(event.at) >= self.since);
-        self.identity.limits().restore(seen.filter_map(counted));
+        self.identity.limits().restore(page.iter().rev().filter_map(counted));
         Ok(page.first().map(|event| Timestamp(event.at)))
     }
 }
