@@ -23,6 +23,8 @@ const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(10);
 const HELD_WITHIN: Duration = Duration::from_secs(20);
 /// Less and more than a lease is waited for.
 const STANDS_STILL: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(8)];
+/// The advisory lock that is a turn.
+const TURN: u32 = 0x494c_6772 + 4;
 /// More than the server lets a turn stand still.
 const HOLDS_THE_HEAD: Duration = Duration::from_secs(3);
 /// Mails that a service has under way at a time.
@@ -181,8 +183,9 @@ impl Stage {
         assert_eq!(number_of(&still), Some(fallen), "it fell while it had the head");
         if matches!(how, How::StandsStill) {
             let idle = format!(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                 AND usename = '{still}' AND state = 'idle in transaction' AND query LIKE '%INSERT INTO ledger.events%'"
+                "SELECT count(*) FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE datname = current_database() \
+                 AND usename = '{still}' AND state = 'idle' AND query LIKE '%INSERT INTO ledger.events%' \
+                 AND locktype = 'advisory' AND mode = 'ExclusiveLock' AND objid = {TURN} AND granted"
             );
             self.until(HELD_WITHIN, "its turn is open", || (self.database.run(&idle) == "1").then_some(()));
         }

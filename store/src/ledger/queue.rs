@@ -71,6 +71,8 @@ pub(super) enum Taken {
     Units,
     /// None within the wait.
     Nothing,
+    /// None, but there is something else to be done.
+    Woken,
     /// None, and none will come.
     Closed,
 }
@@ -116,9 +118,13 @@ impl Queue {
     /// first of them would be committed alone.
     pub(super) fn take(&self, wait: Option<Duration>, batch: &mut Vec<Queued>) -> Taken {
         let mut lanes = self.wait_for(1, wait, lock(&self.lanes));
-        lanes.woken = false;
+        let woken = std::mem::take(&mut lanes.woken);
         if lanes.units() == 0 {
-            return if lanes.closed { Taken::Closed } else { Taken::Nothing };
+            return match (lanes.closed, woken) {
+                (true, _) => Taken::Closed,
+                (false, true) => Taken::Woken,
+                (false, false) => Taken::Nothing,
+            };
         }
         let company = (lanes.last_batch / 2).min(MOST_COMPANY);
         if lanes.units() < company {

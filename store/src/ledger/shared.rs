@@ -46,7 +46,7 @@ impl Writer {
         }
         let mut catch_ups = 0;
         loop {
-            let begun = shared.begin(self.place());
+            let begun = shared.begin(self.place(), (inner.now)());
             match self.met(begun)? {
                 Turn::Taken { now, news } => {
                     let folded = self.fold(news).map_err(|fault| not_followed(&fault)).and_then(|()| self.may_go_on());

@@ -25,7 +25,7 @@ use crate::{
     Position, Receipt, StreamReceipt, SubmitError,
     index::Kept,
     locks::write,
-    log::{AppendFault, Row},
+    log::{AppendFault, Row, Shared},
     own::Standing,
 };
 
@@ -81,17 +81,21 @@ impl Writer {
     pub(super) fn run(mut self) {
         let inner = self.inner.clone();
         let _fence = Fence(&inner);
-        let mut taken = Vec::with_capacity(BATCH_UNITS);
+        let (mut taken, mut woken) = (Vec::with_capacity(BATCH_UNITS), false);
         loop {
-            let wait = (inner.index.is_dirty() || inner.log.shared().is_some()).then_some(IDLE_WAIT);
+            let kept = inner.log.shared().and_then(Shared::kept);
+            let wait = kept.or((inner.index.is_dirty() || inner.log.shared().is_some()).then_some(IDLE_WAIT));
             match inner.queue.take(wait, &mut taken) {
                 Taken::Units => {
                     if !self.process(&mut taken) {
                         return;
                     }
                 }
-                Taken::Nothing => {
-                    if matches!(self.follow(), Err(NoTurn::Never)) {
+                // Nobody else appends meanwhile; what was heard of came before.
+                Taken::Woken if kept.is_some() => woken = true,
+                Taken::Nothing | Taken::Woken => {
+                    inner.log.shared().filter(|_| kept.is_some()).into_iter().for_each(Shared::let_go);
+                    if (kept.is_none() || std::mem::take(&mut woken)) && matches!(self.follow(), Err(NoTurn::Never)) {
                         return;
                     }
                 }

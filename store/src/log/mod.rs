@@ -20,7 +20,7 @@ mod url;
 #[cfg(any(feature = "postgres", feature = "eventstore"))]
 pub(crate) mod waiting;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 #[cfg(feature = "eventstore")]
 pub(crate) use eventstore::EventStoreLog;
@@ -68,9 +68,12 @@ pub(crate) trait Shared {
     fn watch(&self, wake: Box<dyn Fn() + Send + Sync>);
     /// What has been appended since, a page of it.
     fn news(&self, since: Place) -> Result<Vec<Row>, TurnFault>;
-    /// Waits for this node's turn; `Backend::append` or `let_go` ends it, and the wait, too.
-    fn begin(&self, since: Place) -> Result<Turn, TurnFault>;
-    /// Ends the turn with nothing appended.
+    /// Waits for this node's turn, unless it has it; `let_go` ends it, and the wait, too. `local` is this machine's
+    /// time, µs.
+    fn begin(&self, since: Place, local: i64) -> Result<Turn, TurnFault>;
+    /// How long a turn that this node has may still be kept for units to come; none if there is nothing to give up.
+    fn kept(&self) -> Option<Duration>;
+    /// Gives the turn up.
     fn let_go(&self);
 }
 

@@ -152,6 +152,9 @@ pub(super) fn append_word(log: &Backend, site: &Site, end: End, event: NewEvent,
     Ok(appended)
 }
 
+/// The log's own time is not asked for.
+const NO_TIME: i64 = 0;
+
 /// Appends at exactly this end, all rows or none. False: the log ends elsewhere.
 pub(super) fn append(log: &Backend, site: &Site, end: End, rows: &[Row]) -> Result<bool, MoveError> {
     let unwritten = |source| MoveError::Unwritten { place: site.name.clone(), source };
@@ -162,7 +165,7 @@ pub(super) fn append(log: &Backend, site: &Site, end: End, rows: &[Row]) -> Resu
                 return Ok(false);
             }
         }
-        Some(shared) => match shared.begin(end.place) {
+        Some(shared) => match shared.begin(end.place, NO_TIME) {
             Ok(Turn::Taken { news, .. }) if news.is_empty() => {}
             Ok(Turn::Taken { .. } | Turn::Awaited { .. }) => {
                 shared.let_go();
@@ -172,7 +175,11 @@ pub(super) fn append(log: &Backend, site: &Site, end: End, rows: &[Row]) -> Resu
             Err(TurnFault::Unreachable(fault)) => return Err(unwritten(Some(fault))),
         },
     }
-    match log.append(rows) {
+    let appended = log.append(rows);
+    if let Some(shared) = log.shared() {
+        shared.let_go();
+    }
+    match appended {
         Ok(()) => Ok(true),
         Err(AppendFault::Overtaken) => Ok(false),
         Err(AppendFault::Full) => Err(unwritten(Some("no space is left".into()))),

@@ -60,10 +60,15 @@ impl Shared for EventStoreLog {
         Ok(rows)
     }
 
-    fn begin(&self, since: Place) -> Result<Turn, TurnFault> {
+    fn begin(&self, since: Place, _local: i64) -> Result<Turn, TurnFault> {
         let news = self.news(since)?;
         // Nobody waits for this node, but there may be more than one page.
         if news.len() >= PAGE { Ok(Turn::FarBehind) } else { Ok(Turn::Taken { now: None, news }) }
+    }
+
+    /// Nobody waits.
+    fn kept(&self) -> Option<Duration> {
+        None
     }
 
     fn let_go(&self) {}

@@ -1,12 +1,12 @@
 //! The log as one that a ledger is moved to, or from.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, atomic::AtomicU64};
 
 use sqlx::{Connection as _, PgConnection, Row as _};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{PostgresLog, READER_WITHIN, READERS, end, read::bound, schema};
+use super::{PostgresLog, READER_WITHIN, READERS, Way, end, read::bound, schema};
 use crate::{
     DatabaseUrl, OpenError,
     log::{Origin, ends::Ends, waiting::Waiting},
@@ -37,8 +37,9 @@ impl PostgresLog {
         let Some((origin, server, readers)) = found else { return Ok(None) };
         let ends = Ends::start(waiting.handle(), end::End::new(address.clone()));
         let (node, writer, asked) = (Uuid::new_v4().to_string(), Mutex::default(), Mutex::default());
-        let (alone, appended) = (false, watch::Sender::default());
-        Ok(Some(Self { waiting, origin, server, alone, address, writer, asked, appended, readers, ends, node }))
+        let way = if address.is_pooled() { Way::Transaction } else { Way::Session };
+        let (newest, appended) = (AtomicU64::default(), watch::Sender::default());
+        Ok(Some(Self { waiting, origin, server, way, address, writer, asked, newest, appended, readers, ends, node }))
     }
 
     pub(crate) fn arrival(&self) -> Result<Option<Uuid>, OpenError> {

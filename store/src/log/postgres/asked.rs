@@ -1,10 +1,10 @@
-//! The head's lock, asked for, and what a node does until it has it.
+//! A turn, asked for, and what a node does until it has it.
 //!
 //! Where several nodes write the wait is most of the time, and what the others append
 //! during it would have to be read and folded by each node while all others wait for it.
 //! So a node that waits follows them: when it gets the lock there is only the last batch left.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use sqlx::{PgConnection, postgres::PgRow};
 use tokio::{
@@ -14,15 +14,17 @@ use tokio::{
 
 use super::{
     super::{Place, Row, TurnFault},
-    PostgresLog, hold,
-    turn::{HEAD_LOCKED, PAGE, news, news_sql},
+    PostgresLog, Way, hold,
+    schema::TURN,
+    turn::{HEAD, Held, PAGE, news, news_sql},
 };
-use crate::server::{ANSWER_WITHIN, Fault, all, begin_sql, within};
+use crate::server::{ANSWER_WITHIN, Fault, IDLE_WITHIN, all, begin_sql, within};
 
-/// Whoever is next has the lock so soon after another's commit that there is nothing to be done before.
-const NEXT_WITHIN: Duration = Duration::from_millis(1);
-/// The newest events come with the lock: as much as one batch of another node has, as a rule.
-const NEWEST: i64 = 64;
+/// How long a node that waits lets news gather before it reads it. Whoever is next has the turn so soon after
+/// another's commit that there may be nothing to be done before; and what is folded at once costs less.
+const NEWS_GATHERS: Duration = Duration::from_millis(3);
+/// So many of the newest events come with the turn at most.
+const MOST_NEWEST: u64 = 256;
 
 /// A message that asks for the lock is on its way, or waits at the server.
 pub(super) struct Asked {
@@ -50,31 +52,47 @@ pub(super) enum Waited {
 
 impl PostgresLog {
     /// Asks for the lock in a task of its own, so that others can be followed until it is had.
-    pub(super) fn ask(&self, mut connection: PgConnection, was_idle: bool) -> Asked {
-        let lock_head = self.lock_sql();
+    pub(super) fn ask(&self, held: Held, was_idle: bool) -> Asked {
+        let Held { mut connection, turn } = held;
+        let sql = self.turn_sql(turn.is_some(), self.newest.load(Relaxed));
         let told = self.waiting.handle().spawn(async move {
-            let told = within(ANSWER_WITHIN, all(&mut connection, &lock_head)).await;
+            let told = within(ANSWER_WITHIN, all(&mut connection, &sql)).await;
             (connection, told)
         });
         Asked { told, appended: self.appended.subscribe(), was_idle }
     }
 
-    /// Everything from BEGIN to the lock, what is to be known then, and the newest events, in one message:
-    /// others wait for every round trip from the lock to the commit. Each statement sees what is
-    /// committed when it begins, so all that went before the lock.
-    pub(super) fn lock_sql(&self) -> String {
-        let newest = if self.alone {
-            // Nobody else appends: there is hardly ever anything to read.
+    /// What takes the turn and tells what is to be known then, with the newest events if some are asked for,
+    /// in one message: others wait for every round trip. Each statement sees what is committed when it
+    /// begins, so all that went before the turn.
+    pub(super) fn turn_sql(&self, has_one: bool, newest: u64) -> String {
+        let newest = if newest == 0 {
             String::new()
         } else {
-            news_sql(&format!("(SELECT position FROM ledger.head) - {NEWEST}"), &(NEWEST + 1))
+            news_sql(&format!("(SELECT position FROM ledger.head) - {newest}"), &(newest + 1))
         };
-        format!(
-            "{}; SET LOCAL ledger.writer = '{}'; {HEAD_LOCKED}; SELECT ledger.now(), {}; {newest}",
-            begin_sql(),
-            self.origin.id,
-            hold(self.alone).within(&self.address)
-        )
+        let taken = match self.way {
+            Way::Alone => "SELECT true".to_owned(),
+            // Whoever waits comes first.
+            Way::Session if has_one => format!("SELECT pg_advisory_unlock({TURN}), pg_advisory_lock({TURN})"),
+            Way::Session => {
+                let idle = IDLE_WITHIN.as_millis();
+                format!("SET idle_session_timeout = {idle}; SELECT pg_advisory_lock({TURN})")
+            }
+            Way::Transaction => format!(
+                "{}; SET LOCAL ledger.writer = '{}'; SELECT pg_advisory_xact_lock({TURN})",
+                begin_sql(),
+                self.origin.id,
+            ),
+        };
+        format!("{taken}; {HEAD}; SELECT ledger.now(), {}; {newest}", hold(self.way).within(&self.address))
+    }
+
+    /// What came with a turn tells what is asked for with the next one: too few cost a round trip, too many
+    /// are read and sent for nothing.
+    pub(super) fn missed(&self, events: u64) {
+        let before = self.newest.load(Relaxed);
+        self.newest.store((2 * events).max(before / 2).min(MOST_NEWEST), Relaxed);
     }
 
     /// Waits for the lock, or until there is something to fold.
@@ -86,7 +104,7 @@ impl PostgresLog {
                 // The log is dropped only after its writer has ended.
                 Ok(()) = asked.appended.changed() => {}
             }
-            if let Ok(told) = tokio::time::timeout(NEXT_WITHIN, &mut asked.told).await {
+            if let Ok(told) = tokio::time::timeout(NEWS_GATHERS, &mut asked.told).await {
                 return had(told);
             }
             match self.news_beside(since).await {

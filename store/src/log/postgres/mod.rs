@@ -6,6 +6,7 @@
 //! looked up only while that row is locked again: whoever had it is at an end
 //! then. Nobody is told "not written" while it could still land.
 
+mod append;
 mod arrival;
 mod asked;
 mod end;
@@ -13,11 +14,14 @@ mod read;
 mod schema;
 mod turn;
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Mutex, atomic::AtomicU64},
+    time::Duration,
+};
 
 use asked::Asked;
-use sqlx::PgConnection;
 use tokio::sync::watch;
+use turn::Held;
 use uuid::Uuid;
 
 use super::{DatabaseUrl, Origin, ends::Ends, waiting::Waiting};
@@ -39,17 +43,29 @@ const READER_WITHIN: Duration = Duration::from_secs(5);
 /// What a node says when it has appended: who it is.
 const CHANNEL: &str = "ledger";
 
+/// How turns are had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// No other process may write: the turn lasts as long as the session.
+    Alone,
+    /// With a lock of the session.
+    Session,
+    /// With a lock of a transaction: through a pooler nothing else lasts.
+    Transaction,
+}
+
 pub(crate) struct PostgresLog {
     waiting: Waiting,
     origin: Origin,
     server: String,
-    /// No other process may write.
-    alone: bool,
+    way: Way,
     address: Address,
     /// The connection that turns are taken on; only the writer thread uses it. None: to be made.
-    writer: Mutex<Option<PgConnection>>,
+    writer: Mutex<Option<Held>>,
     /// That connection while it waits for a turn.
     asked: Mutex<Option<Asked>>,
+    /// How many of the newest events are to come with the next turn.
+    newest: AtomicU64,
     /// Changes when another node has appended.
     appended: watch::Sender<()>,
     readers: Readers,
@@ -67,20 +83,26 @@ impl PostgresLog {
                           own, which a pooler does not give";
             return Err(unfit(reason, "name the server itself, or keep both `state` and `keys` in a database"));
         }
+        let way = match (alone, address.is_pooled()) {
+            (true, _) => Way::Alone,
+            (false, false) => Way::Session,
+            (false, true) => Way::Transaction,
+        };
         let waiting = Waiting::start("postgres")?;
         let (origin, server, writer, readers) = waiting.apart(OPEN_WITHIN, async || {
             let mut writer = schema::SCHEMA.prepare(&address).await?;
             let origin = schema::look(&mut writer).await?;
-            if !hold(alone).take(&mut writer, &address).await.map_err(OpenError::Server)? {
-                return Err(unfit(who_has_it(alone), "stop it, or name another database"));
+            if !turn::settle_in(&mut writer, way, &address, &origin).await.map_err(OpenError::Server)? {
+                return Err(unfit(who_has_it(way), "stop it, or name another database"));
             }
             let server = server_name(&mut writer, &address).await?;
             Ok((origin, server, writer, address.readers(READERS, READER_WITHIN)))
         })?;
         let ends = Ends::start(waiting.handle(), end::End::new(address.clone()));
         let (asked, appended, node) = (Mutex::default(), watch::Sender::default(), Uuid::new_v4().to_string());
-        let writer = Mutex::new(Some(writer));
-        Ok(Self { waiting, origin, server, alone, address, writer, asked, appended, readers, ends, node })
+        let newest = AtomicU64::default();
+        let writer = Mutex::new(Some(Held { connection: writer, turn: None }));
+        Ok(Self { waiting, origin, server, way, address, writer, asked, newest, appended, readers, ends, node })
     }
 
     pub(crate) fn origin(&self) -> &Origin {
@@ -92,12 +114,12 @@ impl PostgresLog {
     }
 
     pub(crate) fn is_alone(&self) -> bool {
-        self.alone
+        self.way == Way::Alone
     }
 
     /// Where the log ends now; none if only this process appends to it.
     pub(crate) async fn end(&self) -> Result<Option<Position>, ReadError> {
-        if self.alone { Ok(None) } else { self.ends.ask().await.map(Some) }
+        if self.is_alone() { Ok(None) } else { self.ends.ask().await.map(Some) }
     }
 
     /// Notes with the first start which keys belong to this log, and refuses others from then on.
@@ -133,15 +155,14 @@ impl PostgresLog {
 }
 
 /// Keeps others away who would have the log alone, or shares it.
-fn hold(alone: bool) -> Hold {
-    Hold { lock: schema::ALONE, alone }
+fn hold(way: Way) -> Hold {
+    Hold { lock: schema::ALONE, alone: way == Way::Alone }
 }
 
 /// Who has the log already.
-fn who_has_it(alone: bool) -> &'static str {
-    if alone {
-        "another service writes to this ledger"
-    } else {
-        "a service that keeps its state or keys in its folder writes to this ledger"
+fn who_has_it(way: Way) -> &'static str {
+    match way {
+        Way::Alone => "another service writes to this ledger",
+        Way::Session | Way::Transaction => "a service that keeps its state or keys in its folder writes to this ledger",
     }
 }

@@ -18,6 +18,8 @@ pub(super) const SCHEMA: Schema = Schema {
 const READER: i64 = 1;
 /// Who has this one writes alone; those who share the log share it.
 pub(super) const ALONE: i64 = ADVISORY + 1;
+/// Who has this one may append.
+pub(super) const TURN: i64 = ADVISORY + 4;
 
 /// Which ledger it is, if it still is what one can rest on: asked at every connection that is made to write.
 pub(super) async fn look(on: &mut PgConnection) -> Result<Origin, OpenError> {

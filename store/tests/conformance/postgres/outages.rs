@@ -1,10 +1,13 @@
 //! The server goes away, or a session of it: what was acknowledged is there, what was
 //! refused is not, and the ledger goes on by itself.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    mpsc,
+use std::{
+    process::Command,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc,
+    },
 };
 
 use serde_json::json;
@@ -98,6 +101,84 @@ async fn a_batch_whose_session_dies_before_its_commit_is_refused_and_not_there()
     holder.execute("ROLLBACK").await.unwrap();
     assert_eq!(bench.submit(unit([(stream(3), 0, json!({"take": ["address ada"]}))])).await.unwrap().last, 2);
     assert_eq!(bench.ledger.version(&stream(2)).unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_whose_session_dies_before_it_landed_is_written_on_another_one() {
+    let bench = Bench::postgres(Cluster::shared());
+    let database = bench.database.as_ref().unwrap();
+    bench.submit(create(1)).await.unwrap();
+    let mut holder = connected(database).await;
+    holder.execute("BEGIN; LOCK TABLE ledger.events IN SHARE MODE").await.unwrap();
+    let ledger = bench.ledger.clone();
+    let submitted = tokio::spawn(async move { ledger.submit(create(2)).await });
+    let blocked = "wait_event_type = 'Lock' AND query LIKE '%ledger.events%'";
+    let writer = writer_at(database, blocked);
+    database.run(&format!("SELECT pg_terminate_backend({writer})"));
+    writer_at(database, &format!("{blocked} AND pid <> {writer}"));
+    holder.execute("ROLLBACK").await.unwrap();
+    assert_eq!(submitted.await.unwrap().unwrap().last, 2);
+    assert_eq!(bench.submit(create(3)).await.unwrap().last, 3);
+    assert_eq!(bench.ledger.read_log(0, 9).unwrap().len(), 3);
+}
+
+/// Stops a process of the server, or lets it go on.
+fn signal(process: &str, name: &str) {
+    assert!(Command::new("kill").args([name, process]).status().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_still_land_is_never_called_refused() {
+    let bench = Bench::postgres(Cluster::shared());
+    let database = bench.database.as_ref().unwrap();
+    bench.submit(create(1)).await.unwrap();
+    let mut holder = connected(database).await;
+    holder.execute("BEGIN; LOCK TABLE ledger.events IN SHARE MODE").await.unwrap();
+    let given = || Unit { command_id: Some(command(1)), ..create(2) };
+    let (ledger, unit) = (bench.ledger.clone(), given());
+    let submitted = tokio::spawn(async move { ledger.submit(unit).await });
+    // The server's side of the session stands still with the batch in its hands.
+    let writer = writer_at(database, "wait_event_type = 'Lock' AND query LIKE '%ledger.events%'");
+    signal(&writer, "-STOP");
+    holder.execute("ROLLBACK").await.unwrap();
+    let told = submitted.await.unwrap();
+    signal(&writer, "-CONT");
+    assert!(matches!(told, Err(SubmitError::Unknown)), "{told:?}");
+    let landed = loop {
+        match bench.submit(given()).await {
+            Err(SubmitError::Busy { .. }) => tokio::time::sleep(RETRY_AFTER).await,
+            told => break told.unwrap(),
+        }
+    };
+    assert_eq!((landed.first, landed.last), (2, 2), "once, whether it landed then or now: {landed:?}");
+    assert_eq!(bench.submit(create(3)).await.unwrap().last, 3);
+    bench.ledger.examine(&mut |_| {}).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_writes_all_the_time_lets_others_write_and_who_stops_gives_its_turn_back() {
+    let bench = Bench::postgres(Cluster::shared());
+    let (database, node) = (bench.database.as_ref().unwrap(), bench.node());
+    let (stop, landed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let writers: Vec<_> = (0..8_u128)
+        .map(|writer| tokio::spawn(write(bench.ledger.clone(), writer, stop.clone(), landed.clone())))
+        .collect();
+    while landed.load(Relaxed) < 50 {
+        tokio::task::yield_now().await;
+    }
+    for number in 0..20 {
+        let before = landed.load(Relaxed);
+        node.submit(create(98_000_000 + number)).await.unwrap();
+        let meanwhile = landed.load(Relaxed) - before;
+        assert!(meanwhile < 500, "{meanwhile} of the other node's came first");
+    }
+    stop.store(true, Relaxed);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let had = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' \
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    while database.run(had) != "0" {}
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
