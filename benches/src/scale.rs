@@ -1,4 +1,4 @@
-//! A simulation of several services on one PostgreSQL: what the head's lock, the way to
+//! A simulation of several services on one PostgreSQL: what turns, the way to
 //! the server and folding each other's events leave of the rate. `docs/scaling.md` says
 //! where its numbers come from, and what it leaves out.
 
@@ -6,8 +6,10 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::error::Error;
 use std::io::Write;
 
-/// Units of one turn, as in the store.
+/// Units of one batch; how long a node keeps its turn, and how long for units that may come (µs), as in the store.
 const BATCH_UNITS: usize = 256;
+const KEPT_FOR: f64 = 10e3;
+const KEPT_IDLE: f64 = 1e3;
 /// Simulated time, µs; the first fifth is not counted.
 const LASTS: f64 = 10e6;
 /// A rate counts as carried up to this p99, µs.
@@ -35,10 +37,10 @@ struct Costs {
     answer: f64,
     /// An event at every node: index and views.
     fold: f64,
-    /// An event of others under the lock: read and put into the index.
+    /// An event of others in one's own turn: read and put into the index.
     news: f64,
-    /// The database's own work for a turn, and for each of its events.
-    turn: f64,
+    /// The database's own work for a batch, and for each of its events.
+    batch: f64,
     event: f64,
 }
 
@@ -50,19 +52,26 @@ enum What {
         node: usize,
         asked: f64,
     },
-    /// A node's wish for the lock is at the server.
+    /// A node's wish for the turn is at the server.
     Asks {
         node: usize,
     },
-    /// The lock is free again.
-    Released {
+    /// A batch has landed.
+    Landed {
         node: usize,
         events: usize,
     },
-    /// A node hears of its commit.
+    /// A node hears of it.
     Hears {
         node: usize,
     },
+    /// It has waited for units, since so many batches.
+    Waited {
+        node: usize,
+        batches: u64,
+    },
+    /// The turn is free again.
+    Released,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -92,10 +101,24 @@ struct Node {
     /// When each processor is free.
     free_at: Vec<f64>,
     waiting: VecDeque<f64>,
-    turn: Vec<f64>,
-    in_turn: bool,
-    /// Events it has folded under the lock.
+    batch: Vec<f64>,
+    state: State,
+    /// When its turn began.
+    since: f64,
+    batches: u64,
+    /// Events it has folded before it wrote its own.
     seen: u64,
+}
+
+/// What a node does about its turn.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum State {
+    #[default]
+    Without,
+    Asking,
+    Appending,
+    /// It has its turn, and nothing to append.
+    Resting,
 }
 
 impl Node {
@@ -116,16 +139,17 @@ struct Run {
     number: u64,
     nodes: Vec<Node>,
     next_node: usize,
-    /// Nodes that wait for the lock, and who has it.
+    /// Nodes that wait for the turn, and whether somebody has it.
     queue: VecDeque<usize>,
     held: bool,
     /// Events in the log.
     head: u64,
     took: Vec<f64>,
-    turns: u64,
-    /// Events of the last turn.
-    last_turn: u64,
-    locked: f64,
+    batches: u64,
+    /// Events of the last batch.
+    last_batch: u64,
+    turn_began: f64,
+    had: f64,
 }
 
 /// What a run came to.
@@ -134,8 +158,8 @@ struct Figures {
     p50: f64,
     p99: f64,
     batch: f64,
-    /// Share of the time that the head was locked.
-    locked: f64,
+    /// Share of the time that somebody had the turn.
+    had: f64,
 }
 
 impl Run {
@@ -153,9 +177,10 @@ impl Run {
             held: false,
             head: 0,
             took: vec![],
-            turns: 0,
-            last_turn: 0,
-            locked: 0.0,
+            batches: 0,
+            last_batch: 0,
+            turn_began: 0.0,
+            had: 0.0,
         };
         run.at(0.0, What::Arrives);
         run
@@ -188,66 +213,101 @@ impl Run {
                 }
                 What::Prepared { node, asked } => {
                     self.nodes[node].waiting.push_back(asked);
-                    self.begin(node, at);
+                    match self.nodes[node].state {
+                        State::Without => self.ask(node, at),
+                        State::Resting => self.append(node, at),
+                        State::Asking | State::Appending => {}
+                    }
                 }
                 What::Asks { node } => {
                     self.queue.push_back(node);
                     self.grant(at);
                 }
-                What::Released { node, events } => self.released(node, events, at),
+                What::Landed { node, events } => self.landed(node, events, at),
                 What::Hears { node } => self.hears(node, at),
+                What::Waited { node, batches } => {
+                    if self.nodes[node].state == State::Resting && self.nodes[node].batches == batches {
+                        self.release(node, at);
+                    }
+                }
+                What::Released => {
+                    self.had += at - self.turn_began;
+                    self.held = false;
+                    self.grant(at);
+                }
             }
         }
         self.figures()
     }
 
-    /// A node asks for the lock if anything waits, unless it is in a turn already.
-    fn begin(&mut self, node: usize, at: f64) {
-        let one = &mut self.nodes[node];
-        if one.in_turn || one.waiting.is_empty() {
-            return;
-        }
-        one.in_turn = true;
+    fn ask(&mut self, node: usize, at: f64) {
+        self.nodes[node].state = State::Asking;
         self.at(at + self.of.way / 2.0, What::Asks { node });
     }
 
-    /// Whoever waits longest has the lock: the answer goes back with what came last (the rest was
-    /// followed during the wait), the batch of all that waits comes, then COMMIT.
+    /// Whoever waits longest has the turn: the answer goes to it with what came last (the rest was
+    /// followed during the wait), and is folded before its first batch.
     fn grant(&mut self, at: f64) {
         if self.held {
             return;
         }
         let Some(node) = self.queue.pop_front() else { return };
         self.held = true;
-        let (one, of) = (&mut self.nodes[node], self.of);
-        let units = one.waiting.len().min(BATCH_UNITS);
-        one.turn = one.waiting.drain(..units).collect();
-        let (events, missed) = (one.turn.len(), (self.head - one.seen).min(self.last_turn));
-        one.seen = self.head + events as u64;
-        let news = of.costs.news * missed as f64;
-        let takes = 2.0 * of.way + news + of.costs.turn + of.costs.event * events as f64 + of.sync;
-        self.last_turn = events as u64;
-        self.locked += takes;
-        self.turns += 1;
-        self.at(at + takes, What::Released { node, events });
+        self.turn_began = at;
+        let one = &mut self.nodes[node];
+        let missed = (self.head - one.seen).min(self.last_batch);
+        one.since = at;
+        let begins = at + self.of.way / 2.0 + self.of.costs.news * missed as f64;
+        self.append(node, begins);
     }
 
-    fn released(&mut self, node: usize, events: usize, at: f64) {
-        self.held = false;
+    /// All that waits, in one message.
+    fn append(&mut self, node: usize, at: f64) {
+        let (one, of) = (&mut self.nodes[node], self.of);
+        let units = one.waiting.len().min(BATCH_UNITS);
+        one.batch = one.waiting.drain(..units).collect();
+        one.state = State::Appending;
+        one.batches += 1;
+        let events = one.batch.len();
+        let takes = of.way / 2.0 + of.costs.batch + of.costs.event * events as f64 + of.sync;
+        self.at(at + takes, What::Landed { node, events });
+    }
+
+    fn landed(&mut self, node: usize, events: usize, at: f64) {
         self.head += events as u64;
+        self.nodes[node].seen = self.head;
+        self.batches += 1;
+        self.last_batch = events as u64;
         for other in &mut self.nodes {
             other.work(at, self.of.costs.fold * events as f64);
         }
         self.at(at + self.of.way / 2.0, What::Hears { node });
-        self.grant(at);
     }
 
+    /// It goes on while its turn lasts, or waits a moment for what may come.
     fn hears(&mut self, node: usize, at: f64) {
         let counted = at > LASTS / 5.0;
-        let turn = std::mem::take(&mut self.nodes[node].turn);
-        self.took.extend(turn.into_iter().filter(|_| counted).map(|asked| at - asked));
-        self.nodes[node].in_turn = false;
-        self.begin(node, at);
+        let batch = std::mem::take(&mut self.nodes[node].batch);
+        self.took.extend(batch.into_iter().filter(|_| counted).map(|asked| at - asked));
+        let one = &mut self.nodes[node];
+        let left = one.since + KEPT_FOR - at;
+        if left <= 0.0 {
+            self.release(node, at);
+        } else if one.waiting.is_empty() {
+            one.state = State::Resting;
+            let batches = one.batches;
+            self.at(at + left.min(KEPT_IDLE), What::Waited { node, batches });
+        } else {
+            self.append(node, at);
+        }
+    }
+
+    fn release(&mut self, node: usize, at: f64) {
+        self.at(at + self.of.way / 2.0, What::Released);
+        self.nodes[node].state = State::Without;
+        if !self.nodes[node].waiting.is_empty() {
+            self.ask(node, at);
+        }
     }
 
     fn figures(mut self) -> Figures {
@@ -257,8 +317,8 @@ impl Run {
             per_second: self.took.len() as f64 / (LASTS * 0.8 / 1e6),
             p50: at(50),
             p99: at(99),
-            batch: self.head as f64 / self.turns.max(1) as f64,
-            locked: self.locked / LASTS,
+            batch: self.head as f64 / self.batches.max(1) as f64,
+            had: self.had / LASTS,
         }
     }
 }
@@ -281,13 +341,13 @@ pub fn print(settings: &[&str]) -> Result<(), Box<dyn Error>> {
         answer: number("answer", 95.0)?,
         fold: number("fold", 25.0)?,
         news: number("news", 17.0)?,
-        turn: number("turn", 300.0)?,
+        batch: number("batch", 250.0)?,
         event: number("event", 27.0)?,
     };
     let mut out = std::io::stdout();
     writeln!(
         out,
-        "| nodes | cores each | way µs | sync µs | most a second | at 70 % of it: p50 ms | p99 ms | events a turn | head locked |"
+        "| nodes | cores each | way µs | sync µs | most a second | at 70 % of it: p50 ms | p99 ms | events a batch | turn had |"
     )?;
     writeln!(out, "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")?;
     let cores = number("cores", 4.0)? as usize;
@@ -296,10 +356,10 @@ pub fn print(settings: &[&str]) -> Result<(), Box<dyn Error>> {
             let of = Deployment { nodes, cores, way, sync, costs };
             let most = most(of);
             let at = Run::new(of, most * 0.7).go();
-            let (p50, p99, locked) = (at.p50 / 1e3, at.p99 / 1e3, at.locked * 100.0);
+            let (p50, p99, had) = (at.p50 / 1e3, at.p99 / 1e3, at.had * 100.0);
             writeln!(
                 out,
-                "| {nodes} | {cores} | {way:.0} | {sync:.0} | {most:.0} | {p50:.1} | {p99:.1} | {:.0} | {locked:.0} % |",
+                "| {nodes} | {cores} | {way:.0} | {sync:.0} | {most:.0} | {p50:.1} | {p99:.1} | {:.0} | {had:.0} % |",
                 at.batch
             )?;
         }

@@ -218,6 +218,12 @@ impl Inner {
         if receipt.repeated {
             return self.replay(context, &receipt)?.map(Tried::Done);
         }
+        // What was found in the way may be the command's own work: the same request was under way elsewhere.
+        if let Some(command) = command.filter(|_| !writes)
+            && let Some(answer) = self.answered_before(context, command)?
+        {
+            return answer.map(Tried::Done);
+        }
         let read = unit.versions_read();
         let streams = unit.finish(&receipt);
         self.outcomes.keep(context, command, refusal.as_ref(), (writes, &read), self.clock.now()).await?;

@@ -3,8 +3,11 @@
 use super::*;
 use crate::clock::ManualClock;
 use domain::organization::Organization;
+use domain::tenant::Tenant;
 use domain::use_cases::{CreateOrganization, CreateTenant, UpdateOrganization};
-use domain::{Actor, CommandBus};
+use domain::{Actor, CommandBus, IdempotencyKey, UseCase};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use store::{BackendOptions, LedgerOptions, StateOptions, VaultOptions};
 
 /// Two that know nothing of each other, as one that has not been told yet.
@@ -42,4 +45,40 @@ async fn who_has_read_a_version_in_the_log_gets_no_older_one() {
     let since = second.load_since::<Organization>(&tenant, made.id, renamed.version).await.unwrap();
     assert_eq!((since.version, since.name.as_str()), (2, "Acme & Sons"));
     assert_eq!(second.load::<Organization>(&tenant, made.id).await.unwrap().name, "Acme & Sons", "from then on");
+}
+
+/// A tenant is made; meanwhile the same request arrives at another service, and is quicker.
+struct Overtaken {
+    other: CommandBus,
+    context: Context,
+    is_done: AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl UseCase for Overtaken {
+    type Output = Arc<Tenant>;
+
+    async fn run(&self, unit: &mut dyn domain::bus::Unit) -> Result<(), Failure> {
+        if !self.is_done.swap(true, Relaxed) {
+            self.other.perform(self.context.clone(), CreateTenant {}).await?;
+        }
+        UseCase::run(&CreateTenant {}, unit).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_finds_his_own_requests_work_in_the_way_hears_what_it_came_to() {
+    let [first, other] = two_of_one_ledger();
+    let tenant = TenantName::default_tenant();
+    let mut context = Context::new(tenant, Actor::Deployment, Channel::Operator, Uuid::now_v7(), first.now());
+    let key = |key: &str| IdempotencyKey { key: key.to_owned(), operation: "createTenant", fingerprint: [1; 32] };
+    context.idempotency = Some(key("monday"));
+    let made = first
+        .perform(context.clone(), Overtaken { other: other.clone(), context: context.clone(), is_done: false.into() })
+        .await
+        .unwrap();
+    assert_eq!(made.name, TenantName::default_tenant(), "and not that the name is taken");
+    context.idempotency = Some(key("tuesday"));
+    let refused = first.perform(context, CreateTenant {}).await.unwrap_err();
+    assert!(matches!(refused, Failure::Refused(Refusal::NameTaken)), "{refused:?}");
 }

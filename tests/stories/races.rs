@@ -1,10 +1,11 @@
 //! Many at once: one acceptance per invitation, one pending invitation per
 //! address, whoever comes first.
 
+use crate::support::wire::Request;
 use crate::support::{House, PASSWORD, User};
 use serde_json::json;
-use std::collections::BTreeMap;
-use std::sync::Barrier;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Barrier, Mutex};
 use std::thread::scope;
 
 const MANY: usize = 100;
@@ -113,4 +114,25 @@ fn one_address_is_invited_once() {
     let created = house.log_after(before).iter().filter(|event| event.name() == "invitation.Created").count();
     assert_eq!(created, 1);
     assert_eq!(house.letters_to("Bob@guests.example").len() + house.letters_to("Bob@Guests.example").len(), 1);
+}
+
+#[test]
+fn one_key_many_times_at_once_is_one_invitation_and_one_answer() {
+    let house = House::with(&[("limits.mails_per_recipient", "1000")]);
+    let organization = house.organization("Acme Roofing");
+    let application = house.application(&["invites"]);
+    let target = format!("/api/v2/organizations/{organization}/invites");
+    for round in 0..10 {
+        let email = format!("bob-{round}@guests.example");
+        let document = json!({"data": {"type": "organization_invites", "attributes": {"recipient_email": email}}});
+        let ids = Mutex::new(BTreeSet::new());
+        let statuses = at_once(20, |_| {
+            let request = Request::new("POST", &target).document(&document).key(&format!("round-{round}"));
+            let answer = application.send(request);
+            ids.lock().unwrap().insert(answer.json()["data"]["id"].clone().to_string());
+            answer.status
+        });
+        assert_eq!(statuses, BTreeMap::from([(201, 20)]), "who comes while the first is under way hears the same");
+        assert_eq!(ids.into_inner().unwrap().len(), 1);
+    }
 }
