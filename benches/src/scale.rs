@@ -6,10 +6,12 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::error::Error;
 use std::io::Write;
 
-/// Units of one batch; how long a node keeps its turn, and how long for units that may come (µs), as in the store.
+/// Units of one batch, as in the store.
 const BATCH_UNITS: usize = 256;
-const KEPT_FOR: f64 = 10e3;
-const KEPT_IDLE: f64 = 1e3;
+/// How long a node keeps its turn, and how long with nothing to append (µs), as in the store: among others, and
+/// where nobody else writes.
+const AMONG_OTHERS: (f64, f64) = (5e3, 0.0);
+const UNDISTURBED: (f64, f64) = (20e3, 2e3);
 /// Simulated time, µs; the first fifth is not counted.
 const LASTS: f64 = 10e6;
 /// A rate counts as carried up to this p99, µs.
@@ -289,14 +291,15 @@ impl Run {
         let counted = at > LASTS / 5.0;
         let batch = std::mem::take(&mut self.nodes[node].batch);
         self.took.extend(batch.into_iter().filter(|_| counted).map(|asked| at - asked));
+        let (appending, idle) = if self.nodes.len() == 1 { UNDISTURBED } else { AMONG_OTHERS };
         let one = &mut self.nodes[node];
-        let left = one.since + KEPT_FOR - at;
+        let left = one.since + appending - at;
         if left <= 0.0 {
             self.release(node, at);
         } else if one.waiting.is_empty() {
             one.state = State::Resting;
             let batches = one.batches;
-            self.at(at + left.min(KEPT_IDLE), What::Waited { node, batches });
+            self.at(at + left.min(idle), What::Waited { node, batches });
         } else {
             self.append(node, at);
         }

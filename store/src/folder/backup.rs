@@ -132,6 +132,9 @@ fn copy_log(
         target.checkpoint_between().map_err(wrap)?;
         progress(Progress { part: "ledger", done, of });
     }
+    drop(target);
+    // Who writes and is the last to close leaves nothing beside the file.
+    drop(sqlite::open_writer(&file, &LEDGER_FORMAT)?);
     Ok(())
 }
 

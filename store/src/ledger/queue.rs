@@ -111,7 +111,7 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    /// Takes one unit, waiting at most so long for it, and then all that wait.
+    /// Takes one unit, waiting at most so long for it and for company, and then all that wait.
     ///
     /// When the commit before had company, this one waits a moment for half as
     /// much: callers that were answered together ask again together, and the
@@ -128,7 +128,8 @@ impl Queue {
         }
         let company = (lanes.last_batch / 2).min(MOST_COMPANY);
         if lanes.units() < company {
-            lanes = self.wait_for(company, Some(self.company_wait), lanes);
+            lanes =
+                self.wait_for(company, Some(wait.map_or(self.company_wait, |wait| wait.min(self.company_wait))), lanes);
         }
         let mut bytes = 0;
         lanes.fill(Lane::Background, BATCH_BACKGROUND, &mut bytes, batch);
@@ -248,6 +249,18 @@ mod tests {
             push(&queue, 1);
             assert_eq!(taken.join().unwrap(), 5);
         });
+    }
+
+    #[test]
+    fn who_has_a_turn_that_others_wait_for_waits_for_no_company() {
+        let queue = Queue { company_wait: Duration::from_secs(600), ..Queue::default() };
+        push(&queue, 10);
+        assert_eq!(take(&queue), 10);
+        push(&queue, 4);
+        let mut batch = vec![];
+        assert_eq!((queue.take(Some(Duration::ZERO), &mut batch), batch.len()), (Taken::Units, 4));
+        queue.wake();
+        assert_eq!(queue.take(Some(Duration::from_secs(600)), &mut batch), Taken::Woken, "for something else");
     }
 
     #[test]

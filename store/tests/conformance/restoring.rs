@@ -1,7 +1,12 @@
 //! A backup restored to less than it holds, knowingly: the log says so, and
 //! whoever knows more of it notices.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::atomic::Ordering};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::atomic::Ordering,
+};
 
 use serde_json::{Value, json};
 use store::{BackupError, Batch, Cut, Ended, NO_TENANT, NewEvent, State, StateOptions, StreamId, Unit};
@@ -54,6 +59,22 @@ fn shortened(closed: &Closed, until: u64, now: i64) -> Closed {
 fn origins(bench: &Bench) -> Vec<String> {
     let origin = |text: &str| serde_json::from_str::<Value>(text).unwrap()["origin"].as_str().unwrap().to_owned();
     bench.entries().iter().map(|entry| origin(&entry.text)).collect()
+}
+
+#[tokio::test]
+async fn a_backup_is_three_whole_files_and_nothing_beside() {
+    let bench = six_commits().await;
+    let folder = tempfile::tempdir().unwrap();
+    let from = bench.folder.path().to_owned();
+    State::open(StateOptions::Sqlite { path: from.join("state.db") })
+        .unwrap()
+        .commit(Batch::new().put("s", "a", b"1".to_vec()))
+        .await
+        .unwrap();
+    store::backup(&from, folder.path(), &mut |_| {}).unwrap();
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+    let names: BTreeSet<String> = fs::read_dir(folder.path()).unwrap().map(name).collect();
+    assert_eq!(names, ["keys.db", "ledger.db", "state.db"].map(str::to_owned).into());
 }
 
 #[tokio::test]

@@ -4,7 +4,10 @@
 //! during it would have to be read and folded by each node while all others wait for it.
 //! So a node that waits follows them: when it gets the lock there is only the last batch left.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
 
 use sqlx::{PgConnection, postgres::PgRow};
 use tokio::{
@@ -22,7 +25,7 @@ use crate::server::{ANSWER_WITHIN, Fault, IDLE_WITHIN, all, begin_sql, within};
 
 /// How long a node that waits lets news gather before it reads it. Whoever is next has the turn so soon after
 /// another's commit that there may be nothing to be done before; and what is folded at once costs less.
-const NEWS_GATHERS: Duration = Duration::from_millis(3);
+const NEWS_GATHERS: Duration = Duration::from_micros(1_500);
 /// So many of the newest events come with the turn at most.
 const MOST_NEWEST: u64 = 256;
 
@@ -30,7 +33,7 @@ const MOST_NEWEST: u64 = 256;
 pub(super) struct Asked {
     told: JoinHandle<(PgConnection, Result<Vec<PgRow>, Fault>)>,
     /// Changes when another node has appended.
-    appended: watch::Receiver<()>,
+    appended: watch::Receiver<Option<Instant>>,
     /// The connection had been there already: it may have died while nobody used it.
     pub was_idle: bool,
 }

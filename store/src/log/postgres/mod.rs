@@ -16,7 +16,7 @@ mod turn;
 
 use std::{
     sync::{Mutex, atomic::AtomicU64},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use asked::Asked;
@@ -66,8 +66,8 @@ pub(crate) struct PostgresLog {
     asked: Mutex<Option<Asked>>,
     /// How many of the newest events are to come with the next turn.
     newest: AtomicU64,
-    /// Changes when another node has appended.
-    appended: watch::Sender<()>,
+    /// When another node was last heard to have appended.
+    appended: watch::Sender<Option<Instant>>,
     readers: Readers,
     ends: Ends,
     /// Tells this node's notifications from those of others.
@@ -146,7 +146,7 @@ impl PostgresLog {
         let (node, appended) = (self.node.clone(), self.appended.clone());
         let hear = move |said: Option<&str>| {
             if said != Some(&node) {
-                appended.send_replace(());
+                appended.send_replace(Some(Instant::now()));
                 wake();
             }
         };

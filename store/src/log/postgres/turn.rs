@@ -1,7 +1,7 @@
 //! Turns: the right to append, and what a node is told when it gets it.
 //!
-//! Who has the turn may append batch after batch, each of them one message, for as long as
-//! [`KEPT_FOR`]; then whoever waits longest has it. What others have written comes with it.
+//! Who has the turn may append batch after batch, each of them one message, for some milliseconds;
+//! then whoever waits longest has it. What others have written comes with it.
 //! It is a courtesy and a fence: that nothing is appended elsewhere than at the log's end is the
 //! append's own condition (see [`super::append`]).
 
@@ -31,10 +31,19 @@ pub(super) const PAGE: i64 = 1_024;
 const NEWS_IN_TURN: i64 = 1_024;
 /// Rows of an answer to `turn_sql` before those of events.
 const BEFORE_NEWS: usize = 3;
-/// How long a node keeps its turn while it has something to append and others may wait.
-const KEPT_FOR: Duration = Duration::from_millis(10);
-/// How long it keeps it for units that may come: callers that were answered together ask again together.
-const KEPT_IDLE: Duration = Duration::from_millis(1);
+/// How long a node keeps its turn: as long as it appends, and without anything to append.
+struct Keeps {
+    appending: Duration,
+    idle: Duration,
+}
+/// Where others write, too: they wait for it.
+const AMONG_OTHERS: Keeps = Keeps { appending: Duration::from_millis(5), idle: Duration::ZERO };
+/// Where nobody else has written of late: whoever begins to waits once.
+const UNDISTURBED: Keeps = Keeps { appending: Duration::from_millis(20), idle: Duration::from_millis(2) };
+/// How long others are thought to write after they were last heard to.
+const OTHERS_COUNT_FOR: Duration = Duration::from_secs(1);
+/// How long what the log's clock said is taken for the time.
+const CLOCK_HOLDS: Duration = Duration::from_millis(10);
 
 /// The connection that turns are taken on.
 pub(super) struct Held {
@@ -65,8 +74,8 @@ pub(super) struct Clock {
 impl Clock {
     /// Whether that may still be taken for the time, by either of this machine's clocks.
     fn holds(self, local: i64) -> bool {
-        let most = i64::try_from(KEPT_FOR.as_micros()).unwrap_or(i64::MAX);
-        self.heard.elapsed() < KEPT_FOR
+        let most = i64::try_from(CLOCK_HOLDS.as_micros()).unwrap_or(i64::MAX);
+        self.heard.elapsed() < CLOCK_HOLDS
             && local.checked_sub(self.local).is_some_and(|passed| (0..most).contains(&passed))
     }
 }
@@ -101,7 +110,7 @@ impl Shared for PostgresLog {
     fn begin(&self, since: Place, local: i64) -> Result<Turn, TurnFault> {
         let mut held = lock(&self.writer);
         if let Some(had) = held.as_mut().and_then(|held| held.turn.as_mut())
-            && (self.way == Way::Alone || had.since.elapsed() < KEPT_FOR)
+            && (self.way == Way::Alone || had.since.elapsed() < self.keeps().appending)
             && had.clock.holds(local)
             && had.place == since
         {
@@ -139,7 +148,8 @@ impl Shared for PostgresLog {
     fn kept(&self) -> Option<Duration> {
         let held = lock(&self.writer);
         let had = held.as_ref().filter(|_| self.way != Way::Alone)?.turn.as_ref()?;
-        Some(KEPT_FOR.saturating_sub(had.since.elapsed()).min(KEPT_IDLE))
+        let keeps = self.keeps();
+        Some(keeps.appending.saturating_sub(had.since.elapsed()).min(keeps.idle))
     }
 
     fn let_go(&self) {
@@ -158,6 +168,11 @@ impl Shared for PostgresLog {
 }
 
 impl PostgresLog {
+    fn keeps(&self) -> Keeps {
+        let heard = *self.appended.borrow();
+        if heard.is_some_and(|at| at.elapsed() < OTHERS_COUNT_FOR) { AMONG_OTHERS } else { UNDISTURBED }
+    }
+
     /// News beside all turns.
     async fn look_since(&self, on: &mut PgConnection, since: Place) -> Result<Vec<Row>, TurnFault> {
         if self.way != Way::Transaction {
