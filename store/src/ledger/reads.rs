@@ -10,7 +10,7 @@ use crate::{
     Claim, ClaimGuard, CommandId, Entry, KeyCount, Mark, OpenError, Position, ReadError, Receipt, Recorded, StreamId,
     Vault, VaultError, Version,
     index::ClaimKey,
-    log::{Backend, Row, subject_of},
+    log::{Backend, Row, subject_in},
 };
 
 /// Rows read at once while walking the whole log.
@@ -234,7 +234,7 @@ pub(super) fn fetch_keys_ahead(vault: &Vault, rows: &[Row]) -> Result<(), VaultE
 }
 
 fn sealed_for(row: &Row) -> Option<Uuid> {
-    if row.sealed { serde_json::from_str(&row.payload).ok().as_ref().and_then(subject_of) } else { None }
+    if row.sealed { subject_in(&row.payload) } else { None }
 }
 
 impl Inner {
