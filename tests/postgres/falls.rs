@@ -8,6 +8,7 @@ use crate::load::Load;
 use crate::nodes::Nodes;
 use crate::views;
 use serde_json::Value;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -266,14 +267,31 @@ fn mails_are_sent_or_seen_not_to_be(stage: &Stage, all: bool) {
         let of = format!("aggregate_type = 'invitation' AND event_type = '{kind}'");
         stage.database.run(&format!("SELECT count(*) FROM ledger.events WHERE {of}")).parse().unwrap()
     };
+    let seen = Cell::new((0, 0, 0, 0));
     let settled = || {
         let outbox = nodes.deployment().get("/api/ledger/status").expect(200).json()["outbox"].clone();
         let rows = |state: &str| usize::try_from(outbox[state].as_u64().unwrap()).unwrap();
         let (asked, sent, waiting, dead) = (count("Created"), count("EmailSent"), rows("queued"), rows("dead"));
         assert!(asked > 0 && sent <= asked, "{sent} of {asked}");
+        seen.set((asked, sent, waiting, dead));
         (sent + waiting + dead == asked && !(all && waiting > 0)).then_some((sent, waiting, dead))
     };
-    let (sent, waiting, dead) = stage.until(ALL_SENT_WITHIN, "a mail is neither sent nor seen not to be", settled);
+    let begun = Instant::now();
+    let (sent, waiting, dead) = loop {
+        if let Some(settled) = settled() {
+            break settled;
+        }
+        if begun.elapsed() >= ALL_SENT_WITHIN {
+            let (asked, sent, waiting, dead) = seen.get();
+            let without = stage.database.run(
+                "SELECT aggregate_id, string_agg(event_type, ',' ORDER BY position) FROM ledger.events \
+                 WHERE aggregate_type = 'invitation' GROUP BY 1 HAVING NOT bool_or(event_type = 'EmailSent')",
+            );
+            let counted = format!("{asked} asked for, {sent} sent, {waiting} wait, {dead} are dead");
+            panic!("{counted}: {}\nnot sent:\n{without}", nodes.worries());
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
     assert_eq!(count("EmailFailed"), dead, "each dead letter is told of in the log");
     let letters = nodes.letters();
     let mut copies = BTreeMap::<&str, usize>::new();

@@ -193,10 +193,12 @@ async fn answered(shared: &Shared, row: Row, failed: Option<Reason>) -> Result<O
 async fn record(shared: &Shared, row: Row) -> Result<Option<Timestamp>, CourierError> {
     let Phase::Answered { failed } = row.phase else { return Ok(None) };
     let case = RecordDelivery { mail: row.mail(), outcome: outcome_of(failed) };
-    match shared.bus.perform(context(&row, shared.clock.now()), case).await {
-        Ok(()) => {}
+    let failed = match shared.bus.perform(context(&row, shared.clock.now()), case).await {
+        // The log's first word counts: of a node that had this mail before, and was stopped, it may be another one.
+        Ok(()) => ask::result_since(&shared.ledger, &row, Timestamp(0))?.map_or(failed, |settled| settled.failed),
         Err(error @ (Failure::Refused(_) | Failure::KeyReused)) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the ledger refuses a mail's result");
+            failed
         }
         Err(error @ (Failure::Unavailable(_) | Failure::Internal(_))) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "a mail's result could not be recorded yet");
@@ -204,7 +206,7 @@ async fn record(shared: &Shared, row: Row) -> Result<Option<Timestamp>, CourierE
             shared.outbox.settle(&row, Some(&Row { due, ..row.clone() })).await?;
             return Ok(Some(due));
         }
-    }
+    };
     let after = match failed {
         Some(reason) => dead_letter(&shared.ledger, row.clone(), reason)?,
         None => None,

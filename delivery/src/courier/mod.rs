@@ -37,6 +37,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut closing: watch::Receiver<bool>)
     let permits = Arc::new(Semaphore::new(shared.sending));
     while !*closing.borrow() {
         let rest = match shared.walk_if_wanted().await {
+            // It may have been told to end while it looked.
+            Ok(()) if *closing.borrow() => break,
             Ok(()) => {
                 send_due(&shared, &permits);
                 shared.rest()

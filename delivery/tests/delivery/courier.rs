@@ -3,9 +3,12 @@
 use crate::house::{House, rows};
 use crate::provider::{Provider, Reply};
 use delivery::{Delivery, MailState, RetrySchedule, TransportOptions};
+use domain::bus::MailRef;
 use domain::invitation::{self, Cancelled, Invitation};
-use domain::mail::Reason;
-use domain::{Actor, mail};
+use domain::mail::{Outcome, Reason};
+use domain::use_cases::RecordDelivery;
+use domain::{Actor, Channel, Context, IdempotencyKey, Root as _, mail};
+use sha2::{Digest as _, Sha256};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use uuid::Uuid;
@@ -223,6 +226,35 @@ async fn a_mail_that_fails_after_it_was_replaced_leaves_no_dead_letter() {
     delivery.close().await;
     assert_eq!(house.kinds::<Invitation>(invited), ["Created", "ResendRequested", "EmailSent", "EmailFailed"]);
     assert_eq!((rows(&delivery), delivery.figures().dead), (vec![], 0));
+}
+
+/// Another service had the mail, was stopped, and says only now that it does not know what became of it.
+#[tokio::test]
+async fn a_mail_whose_failure_is_in_the_log_already_stays_a_dead_letter_whatever_became_of_it_since() {
+    let house = House::new().await;
+    let provider = Provider::answering([Reply::SentLater]).await;
+    let invited = house.invite("a@guest.example").await;
+    let delivery = started(&house, provider.transport());
+    provider.was_asked(1).await;
+    let mail = MailRef { tenant: house.tenant.clone(), aggregate: Invitation::TYPE, id: invited, number: 1, part: 0 };
+    let key = format!("invitation/{}/{invited}/1/0", house.tenant);
+    let mut context = Context::new(
+        house.tenant.clone(),
+        Actor::System,
+        Channel::Courier,
+        Uuid::now_v7(),
+        domain::Clock::now(&*house.clock),
+    );
+    let fingerprint = Sha256::digest(key.as_bytes()).into();
+    context.idempotency = Some(IdempotencyKey { key, operation: "record_delivery", fingerprint });
+    let case = RecordDelivery { mail, outcome: Outcome::Failed(Reason::OutcomeUnknown) };
+    house.bus.perform(context, case).await.unwrap();
+    provider.let_go();
+    delivery.idle().await;
+    delivery.close().await;
+    assert_eq!(house.kinds::<Invitation>(invited), ["Created", "EmailFailed"]);
+    let rows = rows(&delivery);
+    assert_eq!(rows.iter().map(|row| row.state).collect::<Vec<_>>(), [MailState::Dead], "what the log says is seen");
 }
 
 #[tokio::test]
