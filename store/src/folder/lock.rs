@@ -78,3 +78,26 @@ impl FolderLock {
         }
     }
 }
+
+impl Drop for FolderLock {
+    /// By word, and not by closing the file: a child that was forked meanwhile has it open until it begins its program.
+    fn drop(&mut self) {
+        // Closing it is what is left.
+        let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FolderLock;
+
+    #[test]
+    fn a_folder_is_free_once_it_is_given_up_whoever_has_the_file_open_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FolderLock::take(folder.path(), "one").unwrap();
+        let inherited = lock.file.try_clone().unwrap();
+        drop(lock);
+        FolderLock::take(folder.path(), "other").unwrap();
+        drop(inherited);
+    }
+}
