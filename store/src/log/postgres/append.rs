@@ -142,6 +142,7 @@ impl PostgresLog {
             .bind(before.1.as_slice())
             .bind(CHANNEL)
             .bind(self.node.as_str())
+            // To the server's last word: what goes wrong at the commit comes after the row.
             .fetch_one(on)
             .await?;
         let appended: i64 = told.try_get(0)?;

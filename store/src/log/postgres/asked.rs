@@ -2,7 +2,7 @@
 //!
 //! Where several nodes write the wait is most of the time, and what the others append
 //! during it would have to be read and folded by each node while all others wait for it.
-//! So a node that waits follows them: when it gets the lock there is only the last batch left.
+//! So a node that waits follows them: when it gets the turn there is only the last batch left.
 
 use std::{
     sync::atomic::Ordering::Relaxed,
@@ -29,7 +29,7 @@ const NEWS_GATHERS: Duration = Duration::from_micros(1_500);
 /// So many of the newest events come with the turn at most.
 const MOST_NEWEST: u64 = 256;
 
-/// A message that asks for the lock is on its way, or waits at the server.
+/// A message that asks for the turn is on its way, or waits at the server.
 pub(super) struct Asked {
     told: JoinHandle<(PgConnection, Result<Vec<PgRow>, Fault>)>,
     /// Changes when another node has appended.
@@ -39,7 +39,7 @@ pub(super) struct Asked {
 }
 
 impl Drop for Asked {
-    /// Its connection is dropped, and with it the lock or the wish for it.
+    /// Its connection is dropped, and with it the turn or the wish for it.
     fn drop(&mut self) {
         self.told.abort();
     }
@@ -47,14 +47,14 @@ impl Drop for Asked {
 
 /// What a wait came to.
 pub(super) enum Waited {
-    /// The server's answer, and the connection that has the lock if it gave it.
+    /// The server's answer, and the connection that has the turn if it gave it.
     Told(PgConnection, Result<Vec<PgRow>, Fault>),
     /// Others have appended this; the wait goes on.
     News(Vec<Row>),
 }
 
 impl PostgresLog {
-    /// Asks for the lock in a task of its own, so that others can be followed until it is had.
+    /// Asks for the turn in a task of its own, so that others can be followed until it is had.
     pub(super) fn ask(&self, held: Held, was_idle: bool) -> Asked {
         let Held { mut connection, turn } = held;
         let sql = self.turn_sql(turn.is_some(), self.newest.load(Relaxed));
@@ -98,7 +98,7 @@ impl PostgresLog {
         self.newest.store((2 * events).max(before / 2).min(MOST_NEWEST), Relaxed);
     }
 
-    /// Waits for the lock, or until there is something to fold.
+    /// Waits for the turn, or until there is something to fold.
     pub(super) async fn wait_or_follow(&self, asked: &mut Asked, since: Place) -> Result<Waited, TurnFault> {
         loop {
             tokio::select! {
@@ -112,7 +112,7 @@ impl PostgresLog {
             }
             match self.news_beside(since).await {
                 Ok(news) if !news.is_empty() => return Ok(Waited::News(news)),
-                // It comes with the lock at the latest.
+                // It comes with the turn at the latest.
                 Ok(_) | Err(TurnFault::Unreachable(_)) => {}
                 Err(diverged @ TurnFault::Diverged(_)) => return Err(diverged),
             }

@@ -1,10 +1,11 @@
 //! The log in PostgreSQL, shared by all nodes that have the same database.
 //!
-//! Commit point: COMMIT returning. One row, `ledger.head`, is locked from the
-//! first statement of a batch to its commit, so that positions are gapless, in
-//! commit order, and times never go back. A commit whose outcome is unknown is
-//! looked up only while that row is locked again: whoever had it is at an end
-//! then. Nobody is told "not written" while it could still land.
+//! Commit point: the server's last word on the append, after its row (through a pooler, on
+//! COMMIT). An append moves the one row `ledger.head` from where its batch begins, or does
+//! nothing, so that positions are gapless and in commit order; times never go back. Nodes
+//! take turns (see `turn`). An append whose outcome is unknown is looked up only by who has the turn:
+//! whoever had it before is at an end then. Nobody is told "not written" while it could
+//! still land.
 
 mod append;
 mod arrival;

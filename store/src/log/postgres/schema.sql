@@ -23,7 +23,7 @@ CREATE TABLE ledger.events (
 COMMENT ON COLUMN ledger.events.at IS 'microseconds since 1970, UTC';
 COMMENT ON COLUMN ledger.events.event_version IS 'the number of the payload''s shape';
 
--- The one row whose lock is the right to append.
+-- The one row that says where the log ends; an append moves it.
 CREATE TABLE ledger.head (
   one      boolean PRIMARY KEY DEFAULT true CHECK (one),
   position bigint  NOT NULL,
@@ -37,7 +37,7 @@ INSERT INTO ledger.meta VALUES ('program', 'invitation-ledger'), ('min_reader', 
 CREATE TABLE ledger.epochs (first bigint PRIMARY KEY, epoch bigint NOT NULL);
 INSERT INTO ledger.epochs VALUES (1, 1);
 
--- The log's clock. Asked while the head is locked, so that times do not go back.
+-- The log's clock.
 CREATE FUNCTION ledger.now() RETURNS bigint LANGUAGE sql VOLATILE
   AS $$ SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint $$;
 

@@ -3,7 +3,7 @@
 //! Who has the turn may append batch after batch, each of them one message, for some milliseconds;
 //! then whoever waits longest has it. What others have written comes with it.
 //! It is a courtesy and a fence: that nothing is appended elsewhere than at the log's end is the
-//! append's own condition (see [`super::append`]).
+//! append's own condition (see `append`).
 
 use std::{
     fmt::Display,

@@ -122,6 +122,24 @@ async fn a_batch_whose_session_dies_before_it_landed_is_written_on_another_one()
     assert_eq!(bench.ledger.read_log(0, 9).unwrap().len(), 3);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_the_server_refuses_at_its_very_commit_is_not_acknowledged() {
+    let bench = Bench::postgres(Cluster::shared());
+    let database = bench.database.as_ref().unwrap();
+    bench.submit(create(1)).await.unwrap();
+    // The row that tells of the append is made before; what is wrong comes after it.
+    database.run(
+        "CREATE FUNCTION public.refuse_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'too late'; END $$; \
+         CREATE CONSTRAINT TRIGGER late AFTER INSERT ON ledger.events DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION public.refuse_late()",
+    );
+    let told = bench.submit(create(2)).await.unwrap_err();
+    assert!(matches!(told, SubmitError::Busy { .. }), "{told:?}");
+    assert_eq!((bench.ledger.head(), database.run("SELECT count(*) FROM ledger.events").as_str()), (1, "1"));
+    database.run("DROP TRIGGER late ON ledger.events");
+    assert_eq!(bench.submit(create(2)).await.unwrap().last, 2);
+}
+
 /// Stops a process of the server, or lets it go on.
 fn signal(process: &str, name: &str) {
     assert!(Command::new("kill").args([name, process]).status().unwrap().success());
