@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+/// What is measured at unless said otherwise.
 const CONNECTIONS: [usize; 3] = [1, 8, 64];
 
 /// What a line of the table measures.
@@ -47,8 +48,8 @@ impl What {
 struct Place {
     ledger: String,
     ceiling: String,
-    /// Empty when there is no Postgres to compare with.
-    stock: String,
+    /// Plain services on one database; empty when there is no Postgres to compare with.
+    stock: Vec<String>,
     /// Services that share a log in PostgreSQL, with their organization and token; empty when there are none.
     shared: Vec<String>,
     shared_organization: String,
@@ -59,8 +60,8 @@ struct Place {
     session: String,
     /// A part of the names of the lines to measure; empty for all.
     only: String,
-    /// Connections to measure at; empty for all.
-    at: String,
+    /// Connections to measure at, one line after the other.
+    at: Vec<usize>,
     seconds: u64,
     /// Creates made before anything is measured at 64 connections once more; 0 for none.
     fill: u64,
@@ -72,6 +73,8 @@ pub async fn run(settings: &[&str]) -> Result<(), Box<dyn Error>> {
     let given: HashMap<&str, &str> = settings.iter().filter_map(|s| s.split_once('=')).collect();
     let text = |name: &str| given.get(name).map_or_else(String::new, |v| (*v).to_owned());
     let number = |name: &str, default: u64| given.get(name).and_then(|v| v.parse().ok()).unwrap_or(default);
+    let listed =
+        |name: &str| text(name).split(',').filter(|address| !address.is_empty()).map(str::to_owned).collect::<Vec<_>>();
     let ledger = text("ledger");
     let session = match given.get("user").and_then(|user| user.split_once(':')) {
         Some((email, password)) => log_in(&ledger, email, password).await?,
@@ -81,14 +84,17 @@ pub async fn run(settings: &[&str]) -> Result<(), Box<dyn Error>> {
         ledger,
         session,
         ceiling: text("ceiling"),
-        stock: text("stock"),
-        shared: text("shared").split(',').filter(|address| !address.is_empty()).map(str::to_owned).collect(),
+        stock: listed("stock"),
+        shared: listed("shared"),
         shared_organization: text("shared_organization"),
         shared_token: text("shared_token"),
         organization: text("organization"),
         token: text("token"),
         only: text("only"),
-        at: text("at"),
+        at: match listed("at").iter().filter_map(|at| at.parse().ok()).collect::<Vec<_>>() {
+            none if none.is_empty() => CONNECTIONS.to_vec(),
+            given => given,
+        },
         seconds: number("seconds", 5),
         fill: number("fill", 0),
         pid: text("pid"),
@@ -97,7 +103,7 @@ pub async fn run(settings: &[&str]) -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout();
     writeln!(out, "| what | connections | per second | p50 ms | p99 ms | ledger's CPU µs each | other answers |")?;
     writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
-    for connections in CONNECTIONS.into_iter().filter(|c| place.at.is_empty() || place.at == c.to_string()) {
+    for connections in place.at.iter().copied() {
         for what in What::ALL.into_iter().filter(|what| place.has(*what)) {
             let load = place.load(what, connections).await?;
             place.measure(what.name(), &load).await?;
@@ -163,7 +169,7 @@ impl Place {
         let one = |address: &String| vec![address.clone()];
         let (addresses, expect, make) = match what {
             What::Bare => (one(&self.ceiling), 200, always(request("GET", "/bare", "", ""))),
-            What::PlainCreate => (one(&self.stock), 201, plain()),
+            What::PlainCreate => (self.stock.clone(), 201, plain()),
             What::SharedCreate => (self.shared.clone(), 201, create(&self.shared_organization, &self.shared_token)),
             What::Create => (one(&self.ledger), 201, self.create()),
             What::Get => (one(&self.ledger), 200, self.get().await?),

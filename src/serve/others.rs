@@ -4,6 +4,7 @@
 use super::recent;
 use crate::bus::Bus;
 use identity::Identity;
+use std::sync::Arc;
 use store::{Ledger, Position, ReadError};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -35,10 +36,9 @@ fn hear(ledger: &Ledger, bus: &Bus, identity: &Identity, (first, last): (Positio
         let page = ledger.read_log(after, PAGE)?;
         let Some(end) = page.last() else { return Ok(()) };
         after = end.position;
-        for event in page.iter().filter(|event| event.position <= last) {
-            bus.hear(event);
-            recent::charge(ledger, identity, event)?;
-        }
+        let new = || page.iter().map(Arc::as_ref).filter(|event| event.position <= last);
+        new().for_each(|event| bus.hear(event));
+        recent::charge(ledger, identity, new())?;
     }
     Ok(())
 }

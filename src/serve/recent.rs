@@ -33,11 +33,18 @@ pub(super) fn restore(ledger: &Ledger, identity: &Identity) -> Result<Option<Joi
     Ok(None)
 }
 
-/// Charges what another node's event says was spent there.
-pub(super) fn charge(ledger: &Ledger, identity: &Identity, event: &Recorded) -> Result<(), ReadError> {
-    let mut again = Repetitions::default();
-    identity.limits().restore(spent_by(ledger, event, &mut again)?);
-    identity.limits().restore(repeated_since(ledger, &mut again)?);
+/// Charges what another node's events say was spent there.
+pub(super) fn charge<'e>(
+    ledger: &Ledger,
+    identity: &Identity,
+    events: impl Iterator<Item = &'e Recorded>,
+) -> Result<(), ReadError> {
+    let (mut spent, mut again) = (vec![], Repetitions::default());
+    for event in events {
+        spent.extend(spent_by(ledger, event, &mut again)?);
+    }
+    spent.extend(repeated_since(ledger, &mut again)?);
+    identity.limits().restore(spent);
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{
-    Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
+    Deserializer,
+    de::{DeserializeSeed, Error, MapAccess, Visitor},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -40,7 +40,8 @@ pub struct Metadata(String);
 impl Metadata {
     /// A member, if it is there.
     pub fn get(&self, name: &str) -> Option<String> {
-        self.to_map().remove(name)
+        // It fits, or would not be here.
+        Self::look(&self.0, Some(name)).ok()?
     }
 
     /// All members.
@@ -51,7 +52,14 @@ impl Metadata {
 
     /// Whether a text can be metadata.
     pub(crate) fn fits(text: &str) -> bool {
-        serde_json::from_str::<Flat>(text).is_ok()
+        Self::look(text, None).is_ok()
+    }
+
+    /// A member of a text that may be metadata, without making anything else of it.
+    pub(crate) fn look(text: &str, wanted: Option<&str>) -> Result<Option<String>, serde_json::Error> {
+        let mut text = serde_json::Deserializer::from_str(text);
+        let found = Members { wanted }.deserialize(&mut text)?;
+        text.end().map(|()| found)
     }
 
     /// Of a text that fits: looked at, or just made from a map.
@@ -60,46 +68,61 @@ impl Metadata {
     }
 }
 
-/// A flat map of texts, looked at and not kept.
-struct Flat;
+/// A flat map of texts, of which at most one member is kept.
+struct Members<'n> {
+    wanted: Option<&'n str>,
+}
 
-impl<'de> Deserialize<'de> for Flat {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Flat)
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for Flat {
-    type Value = Flat;
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = Option<String>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a flat map of texts")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Flat, M::Error> {
-        while members.next_entry::<Text, Text>()?.is_some() {}
-        Ok(Flat)
+    fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Self::Value, M::Error> {
+        let mut found = None;
+        while let Some(is_wanted) = members.next_key_seed(Text { same_as: self.wanted })? {
+            if is_wanted {
+                found = Some(members.next_value()?);
+            } else {
+                members.next_value_seed(Text { same_as: None })?;
+            }
+        }
+        Ok(found)
     }
 }
 
-/// A text, looked at and not kept.
-struct Text;
+/// A text, looked at and not kept: whether it is this one.
+struct Text<'n> {
+    same_as: Option<&'n str>,
+}
 
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Text)
+impl<'de> DeserializeSeed<'de> for Text<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for Text {
-    type Value = Text;
+impl Visitor<'_> for Text<'_> {
+    type Value = bool;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a text")
     }
 
-    fn visit_str<E: Error>(self, _: &str) -> Result<Text, E> {
-        Ok(Text)
+    fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
+        Ok(self.same_as == Some(text))
     }
 }
 
@@ -133,6 +156,8 @@ mod tests {
         let metadata = Metadata::of(text.to_owned());
         assert_eq!(metadata.get("actor").as_deref(), Some("a\"b"));
         assert_eq!(metadata.get("nobody"), None);
+        assert_eq!(metadata.get("channel").as_deref(), Some("jsonapi"));
+        assert_eq!(Metadata::of(r#"{"\u0061ctor":"\u0062"}"#.to_owned()).get("actor").as_deref(), Some("b"));
         assert_eq!(metadata.to_map().len(), 2);
         for damaged in ["", "[]", "{", r#"{"a":1}"#, r#"{"a":{}}"#, r#"{"a":"b"} x"#, "null"] {
             assert!(!Metadata::fits(damaged), "{damaged}");

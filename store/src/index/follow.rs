@@ -10,7 +10,7 @@ use super::{
     layer::{ClaimKey, ClaimSecret, Head, Kept, Layer},
 };
 use crate::{
-    ClaimChange, ClaimsOf, CommandId, Mark, OpenError, Position, ReadError, StreamId, Vault,
+    ClaimChange, ClaimsOf, CommandId, Mark, Metadata, OpenError, Position, ReadError, StreamId, Vault,
     ledger::{COMMAND_ID, fetch_keys, open_payload, subject_claim},
     log::{Backend, Row},
 };
@@ -215,9 +215,8 @@ fn command_of(metadata: &str) -> Option<CommandId> {
     if !metadata.contains(COMMAND_ID) {
         return None;
     }
-    let members: serde_json::Value = serde_json::from_str(metadata).ok()?;
-    let text = members.get(COMMAND_ID)?.as_str()?.as_bytes();
-    let (pairs, rest) = text.as_chunks::<2>();
+    let text = Metadata::look(metadata, Some(COMMAND_ID)).ok()??;
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if pairs.len() != 32 || !rest.is_empty() {
         return None;
     }
