@@ -70,7 +70,7 @@ pub(crate) fn meaning(event: &Recorded) -> Result<Meaning, AskError> {
 }
 
 fn decode<A: Root>(event: &Recorded) -> Result<A::Event, AskError> {
-    A::Event::decode(A::TYPE, &event.kind, event.schema, event.payload.clone())
+    A::Event::decode(A::TYPE, &event.kind, event.schema, &event.payload)
         .map_err(|source| AskError::Decode { position: event.position, source })
 }
 

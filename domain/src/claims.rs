@@ -5,6 +5,7 @@ use crate::Root;
 use crate::bus::Claim;
 use crate::invitation::Kind;
 use crate::{Address, TenantName, employee, invitation, user};
+use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -38,11 +39,11 @@ pub fn active_employee(tenant: &TenantName, address: &Address) -> Claim {
     Claim { family: EMPLOYEE, name: format!("{tenant}/{}", address.key()) }
 }
 
-/// The claims of one event, its personal part opened. An event that cannot be
-/// decoded, and one whose person is forgotten, takes none: their claims were
-/// given back before the key was destroyed.
+/// The claims of one event, from its payload's text with the personal part opened. An
+/// event that cannot be decoded, and one whose person is forgotten, takes none: their
+/// claims were given back before the key was destroyed.
 #[must_use]
-pub fn of(aggregate: &str, tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> {
+pub fn of(aggregate: &str, tenant: &TenantName, kind: &str, payload: &str) -> Vec<Change> {
     match aggregate {
         invitation::Invitation::TYPE => of_invitation(tenant, kind, payload),
         user::User::TYPE => of_user(tenant, kind, payload),
@@ -51,47 +52,73 @@ pub fn of(aggregate: &str, tenant: &TenantName, kind: &str, payload: &Value) -> 
     }
 }
 
-fn address_in(payload: &Value, member: &str) -> Option<Address> {
-    payload.get("personal")?.get(member)?.as_str().and_then(|t| Address::parse(t).ok())
+/// What claims depend on. What a member holds else than is looked for counts as nothing.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said {
+    kind: Value,
+    target: Value,
+    active: Value,
+    holds_address: Value,
+    personal: Value,
 }
 
-fn of_invitation(tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> {
+impl Said {
+    fn by(payload: &str) -> Self {
+        serde_json::from_str(payload).unwrap_or_default()
+    }
+
+    /// The address of a person who is not forgotten.
+    fn address(&self) -> Option<Address> {
+        let held = |member: &str| Address::parse(self.personal.get(member)?.as_str()?).ok();
+        held("email").or_else(|| held("held_email"))
+    }
+}
+
+fn of_invitation(tenant: &TenantName, kind: &str, payload: &str) -> Vec<Change> {
     match kind {
         "Created" => {
-            let of = payload.get("kind").and_then(|k| serde_json::from_value(k.clone()).ok());
-            let target = payload.get("target").and_then(Value::as_str).and_then(|t| Uuid::parse_str(t).ok());
-            match (of, target, address_in(payload, "email")) {
+            let said = Said::by(payload);
+            let target = said.target.as_str().and_then(|t| Uuid::parse_str(t).ok());
+            match (serde_json::from_value(said.kind.clone()).ok(), target, said.address()) {
                 (Some(of), Some(target), Some(address)) => vec![Change::Take(pending(tenant, of, target, &address))],
                 _ => vec![],
             }
         }
-        "Accepted" if payload.get("holds_address").and_then(Value::as_bool) == Some(true) => vec![],
+        "Accepted" if Said::by(payload).holds_address.as_bool() == Some(true) => vec![],
         "Accepted" | "Cancelled" | "Declined" | "Expired" => vec![Change::Release(PENDING)],
         _ => vec![],
     }
 }
 
-fn of_user(tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> {
-    match (kind, address_in(payload, "email")) {
-        ("Created", Some(address)) => vec![Change::Take(account(tenant, &address))],
+fn of_user(tenant: &TenantName, kind: &str, payload: &str) -> Vec<Change> {
+    match kind {
+        "Created" => {
+            let address = Said::by(payload).address();
+            address.map(|a| Change::Take(account(tenant, &a))).into_iter().collect()
+        }
         _ => vec![],
     }
 }
 
 /// An inactive record holds no claim; `holds_address` says where an update
 /// changes that, because the event alone does not know the state before it.
-fn of_employee(tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> {
-    let address = address_in(payload, "email").or_else(|| address_in(payload, "held_email"));
-    let take = address.map(|a| Change::Take(active_employee(tenant, &a)));
-    let flag = |member: &str| payload.get(member).and_then(Value::as_bool);
+fn of_employee(tenant: &TenantName, kind: &str, payload: &str) -> Vec<Change> {
+    let take = |said: &Said| said.address().map(|a| Change::Take(active_employee(tenant, &a)));
     match kind {
-        "Created" if flag("active") != Some(false) => take.into_iter().collect(),
+        "Created" => {
+            let said = Said::by(payload);
+            take(&said).filter(|_| said.active.as_bool() != Some(false)).into_iter().collect()
+        }
         "OffBoarded" => vec![Change::Release(EMPLOYEE)],
-        "Updated" => match flag("holds_address") {
-            Some(true) => std::iter::once(Change::Release(EMPLOYEE)).chain(take).collect(),
-            Some(false) => vec![Change::Release(EMPLOYEE)],
-            None => vec![],
-        },
+        "Updated" => {
+            let said = Said::by(payload);
+            match said.holds_address.as_bool() {
+                Some(true) => std::iter::once(Change::Release(EMPLOYEE)).chain(take(&said)).collect(),
+                Some(false) => vec![Change::Release(EMPLOYEE)],
+                None => vec![],
+            }
+        }
         _ => vec![],
     }
 }
@@ -100,6 +127,10 @@ fn of_employee(tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> 
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn of(aggregate: &str, tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> {
+        super::of(aggregate, tenant, kind, &payload.to_string())
+    }
 
     fn tenant() -> TenantName {
         TenantName::default_tenant()

@@ -259,8 +259,9 @@ fn check_events<E: Event>(aggregate: &'static str, events: Vec<E>) {
             .unwrap_or_else(|e| panic!("{name}: {e}; set UPDATE_GOLDEN=1 for a new event"));
         assert_eq!(stored, text, "{name}: a stored shape never changes; give the event a new schema and an upcaster");
         let stored: Value = serde_json::from_str(&stored).unwrap();
-        let read = E::decode(aggregate, encoded.kind, encoded.schema, stored["payload"].clone()).unwrap();
-        assert_eq!(read, event, "{name} must read back as what was written");
+        let payload = stored["payload"].to_string();
+        assert_eq!(E::read(encoded.kind, &payload).unwrap(), event, "{name} must read back as what was written");
+        assert_eq!(E::decode(aggregate, encoded.kind, encoded.schema, &payload).unwrap(), event, "{name}");
         let mut clear = BTreeSet::new();
         let mut payload = encoded.payload.clone();
         payload.as_object_mut().unwrap().remove("personal");
@@ -323,7 +324,7 @@ fn a_forgotten_person_reads_as_erased_in_every_event() {
                 continue;
             }
             payload["personal"] = json!({"erased": true});
-            let read = A::Event::decode(A::TYPE, encoded.kind, encoded.schema, payload);
+            let read = A::Event::decode(A::TYPE, encoded.kind, encoded.schema, &payload.to_string());
             assert!(read.is_ok(), "{}.{}: {:?}", A::TYPE, encoded.kind, read.err());
         }
     }

@@ -7,8 +7,10 @@ use crate::{Refusal, TenantName, Timestamp};
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::de::DeserializeOwned;
+use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::fmt::Debug;
 use uuid::Uuid;
 
@@ -74,16 +76,30 @@ pub trait Event: Serialize + DeserializeOwned + Clone + PartialEq + Debug + Send
         Ok(Encoded { kind: self.kind(), schema: self.schema(), payload })
     }
 
+    /// From the payload's text, of today's shape: nothing else is made of it on the way.
+    ///
+    /// # Errors
+    /// What serde finds wrong with the text as an event of today.
+    fn read(kind: &str, payload: &str) -> Result<Self, serde_json::Error> {
+        let content: &RawValue = serde_json::from_str(payload)?;
+        let tagged = MapDeserializer::new(std::iter::once((kind, content)));
+        Self::deserialize(MapAccessDeserializer::new(tagged))
+    }
+
+    /// From the payload's text; one of an older shape is lifted first.
+    ///
     /// # Errors
     /// [`DecodeError`] when the payload has not the shape its kind and schema promise.
-    fn decode(aggregate: &'static str, kind: &str, schema: u32, payload: Value) -> Result<Self, DecodeError> {
-        let tagged = Value::Object([(kind.to_owned(), Self::upcast(kind, schema, payload))].into_iter().collect());
-        serde_json::from_value(tagged).map_err(|source| DecodeError {
-            aggregate,
-            kind: kind.to_owned(),
-            schema,
-            source,
-        })
+    fn decode(aggregate: &'static str, kind: &str, schema: u32, payload: &str) -> Result<Self, DecodeError> {
+        let unreadable = |source| DecodeError { aggregate, kind: kind.to_owned(), schema, source };
+        match Self::read(kind, payload) {
+            Ok(event) if event.schema() == schema => Ok(event),
+            Ok(_) | Err(_) => {
+                let older = serde_json::from_str(payload).map_err(unreadable)?;
+                let lifted = [(kind.to_owned(), Self::upcast(kind, schema, older))].into_iter().collect();
+                serde_json::from_value(Value::Object(lifted)).map_err(unreadable)
+            }
+        }
     }
 }
 
@@ -170,5 +186,45 @@ impl<A: Root> Aggregate for Folded<A> {
 
     fn apply(&mut self, fact: Self::Event) {
         self.0.evolve(&fact.event, &fact.origin);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Its second shape has one name where the first had two.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    enum Toy {
+        Named { name: String },
+    }
+
+    impl Event for Toy {
+        fn kind(&self) -> &'static str {
+            "Named"
+        }
+
+        fn schema(&self) -> u32 {
+            2
+        }
+
+        fn upcast(_kind: &str, schema: u32, payload: Value) -> Value {
+            let part = |member: &str| payload[member].as_str().unwrap_or_default();
+            if schema == 1 { json!({"name": format!("{} {}", part("first"), part("name"))}) } else { payload }
+        }
+    }
+
+    #[test]
+    fn an_event_of_an_older_shape_is_lifted_even_if_it_reads_as_one_of_today() {
+        let ada = |name: &str| Toy::Named { name: name.to_owned() };
+        let older = r#"{"first":"Ada","name":"Lovelace"}"#;
+        assert_eq!(Toy::read("Named", older).unwrap(), ada("Lovelace"));
+        assert_eq!(Toy::decode("toy", "Named", 1, older).unwrap(), ada("Ada Lovelace"));
+        assert_eq!(Toy::decode("toy", "Named", 2, r#"{"name":"Ada"}"#).unwrap(), ada("Ada"));
+        for (kind, payload) in [("Named", "{}"), ("Named", "{"), ("Renamed", older)] {
+            let refused = Toy::decode("toy", kind, 2, payload).unwrap_err();
+            assert_eq!(refused.to_string(), format!("event toy.{kind} schema 2 cannot be read"));
+        }
     }
 }

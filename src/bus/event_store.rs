@@ -90,7 +90,7 @@ pub(super) fn fold<A: Root>(
     let mut version = 0;
     for recorded in ledger.read_stream(stream, 0, to).map_err(super::unread)? {
         let event =
-            A::Event::decode(A::TYPE, &recorded.kind, recorded.schema, recorded.payload).map_err(Failure::internal)?;
+            A::Event::decode(A::TYPE, &recorded.kind, recorded.schema, &recorded.payload).map_err(Failure::internal)?;
         version = recorded.version;
         let origin = Origin { tenant: tenant.clone(), id, at: Timestamp(recorded.at), tseq: recorded.tseq, version };
         state.evolve(&event, &origin);

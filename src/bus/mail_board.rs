@@ -9,7 +9,7 @@ use domain::invitation::Invitation;
 use domain::mail::Reason;
 use domain::user::User;
 use domain::{Root, TenantName};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -72,26 +72,33 @@ impl MailBoard {
     }
 }
 
-/// The mail and its result, if this event reports one.
-pub(super) fn result_of(
+/// What an event says that reports a result.
+#[derive(Deserialize)]
+struct Told {
+    generation: Option<u64>,
+    asked: Option<u64>,
+    part: Option<u8>,
+    reason: Option<Reason>,
+}
+
+/// The mail and its result, if this event reports one; only then its payload is looked at.
+pub(super) fn result_of<'p>(
     tenant: &TenantName,
     id: Uuid,
     stream: &StreamId,
     kind: &str,
-    payload: &Value,
+    payload: impl Deserializer<'p>,
 ) -> Option<(MailRef, MailResult)> {
-    let number = |member: &str| payload.get(member).and_then(Value::as_u64);
     let aggregate =
         [Invitation::TYPE, Employee::TYPE, User::TYPE].into_iter().find(|t| *t == stream.aggregate_type())?;
-    let (number, part) = match kind {
-        "EmailSent" | "EmailFailed" => (number("generation")?, 0),
-        "NoticeSent" | "NoticeFailed" => (number("asked")?, number("part").unwrap_or(0)),
+    let is_letter = match kind {
+        "EmailSent" | "EmailFailed" => true,
+        "NoticeSent" | "NoticeFailed" => false,
         _ => return None,
     };
-    let result = match payload.get("reason") {
-        None => MailResult::Sent,
-        Some(reason) => MailResult::Failed(serde_json::from_value::<Reason>(reason.clone()).ok()?),
-    };
-    let mail = MailRef { tenant: tenant.clone(), aggregate, id, number, part: u8::try_from(part).ok()? };
+    let Told { generation, asked, part, reason } = Told::deserialize(payload).ok()?;
+    let (number, part) = if is_letter { (generation?, 0) } else { (asked?, part.unwrap_or(0)) };
+    let mail = MailRef { tenant: tenant.clone(), aggregate, id, number, part };
+    let result = reason.map_or(MailResult::Sent, MailResult::Failed);
     Some((mail, result))
 }

@@ -89,7 +89,8 @@ impl Bus {
     /// Another node has appended this: who waits here for a mail's result hears it.
     pub fn hear(&self, event: &Recorded) {
         let (Ok(tenant), Some(id)) = (TenantName::parse(&event.tenant), id_in(&event.stream)) else { return };
-        if let Some((mail, result)) = mail_board::result_of(&tenant, id, &event.stream, &event.kind, &event.payload) {
+        let payload = &mut serde_json::Deserializer::from_str(&event.payload);
+        if let Some((mail, result)) = mail_board::result_of(&tenant, id, &event.stream, &event.kind, payload) {
             self.inner.mails.post(mail, result);
         }
     }
@@ -262,7 +263,8 @@ impl Inner {
         let stream = StreamId::of(mail.aggregate, mail.tenant.as_str(), mail.id);
         let events = self.ledger.read_stream(&stream, 0, None)?;
         Ok(events.iter().rev().find_map(|event| {
-            let (of, result) = mail_board::result_of(&mail.tenant, mail.id, &stream, &event.kind, &event.payload)?;
+            let payload = &mut serde_json::Deserializer::from_str(&event.payload);
+            let (of, result) = mail_board::result_of(&mail.tenant, mail.id, &stream, &event.kind, payload)?;
             (of == *mail).then_some(result)
         }))
     }

@@ -11,7 +11,7 @@ use openapi::operator::{
 };
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use store::{Recorded, StreamId};
+use store::{ReadError, Recorded, StreamId};
 use uuid::Uuid;
 
 pub(super) struct HousePowers {
@@ -108,8 +108,8 @@ impl Powers for HousePowers {
         };
         let last = events.last().filter(|_| events.len() == limit);
         let next = last.map(|event| if query.of.by_position() { event.position } else { event.tseq });
-        let entries = events.iter().filter(mine).map(|e| log_entry(e, query.personal)).collect();
-        Ok(LogPage { entries, next, head })
+        let entries = events.iter().filter(mine).map(|e| log_entry(e, query.personal)).collect::<Result<_, _>>();
+        Ok(LogPage { entries: entries.map_err(internal)?, next, head })
     }
 
     async fn history(
@@ -121,7 +121,7 @@ impl Powers for HousePowers {
     ) -> Result<Vec<LogEntry>, PowerFailure> {
         let stream = StreamId::of(aggregate, tenant.as_str(), id);
         let events = self.rooms.ledger.read_stream(&stream, 0, None).map_err(internal)?;
-        Ok(events.iter().map(|e| log_entry(e, personal)).collect())
+        events.iter().map(|e| log_entry(e, personal)).collect::<Result<_, _>>().map_err(internal)
     }
 
     async fn start_rebuild(&self, view: Option<&str>) -> Result<RebuildProgress, PowerFailure> {
@@ -226,12 +226,12 @@ fn entry_of(row: OutboxRow) -> OutboxEntry {
 }
 
 /// What is personal is left out unless it was asked for.
-fn log_entry(event: &Recorded, personal: bool) -> LogEntry {
-    let mut payload = event.payload.clone();
+fn log_entry(event: &Recorded, personal: bool) -> Result<LogEntry, ReadError> {
+    let mut payload = event.tree()?;
     if !personal && let Some(members) = payload.as_object_mut() {
         members.remove("personal");
     }
-    LogEntry {
+    Ok(LogEntry {
         position: event.position,
         tenant: event.tenant.clone(),
         tseq: event.tseq,
@@ -244,5 +244,5 @@ fn log_entry(event: &Recorded, personal: bool) -> LogEntry {
         payload,
         metadata: event.metadata.to_map(),
         leaf: event.leaf.iter().map(|byte| format!("{byte:02x}")).collect(),
-    }
+    })
 }

@@ -6,6 +6,8 @@ use domain::invitation::Invitation;
 use domain::user::User;
 use domain::{Actor, Address, Root, TenantName, Timestamp};
 use identity::{Identity, Spent};
+use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use store::{Ledger, Position, ReadError, Recorded, StreamId};
@@ -40,12 +42,17 @@ pub(super) fn charge<'e>(
     events: impl Iterator<Item = &'e Recorded>,
 ) -> Result<(), ReadError> {
     let (mut spent, mut again) = (vec![], Repetitions::default());
-    for event in events {
-        spent.extend(spent_by(ledger, event, &mut again)?);
-    }
-    spent.extend(repeated_since(ledger, &mut again)?);
+    let gather = || -> Result<(), ReadError> {
+        for event in events {
+            spent.extend(spent_by(ledger, event, &mut again)?);
+        }
+        spent.extend(repeated_since(ledger, &mut again)?);
+        Ok(())
+    };
+    // What was read before something could not be counts all the same.
+    let gathered = gather();
     identity.limits().restore(spent);
-    Ok(())
+    gathered
 }
 
 /// Repetitions by stream: they name no address; their invitation's first event does.
@@ -144,7 +151,7 @@ fn repeated_since(ledger: &Ledger, again: &mut Repetitions) -> Result<Vec<Spent>
     let mut spent = vec![];
     for (stream, later) in again.drain() {
         if let Some(created) = ledger.read_stream(&stream, 0, Some(1))?.first() {
-            let recipient = address(created, "email");
+            let recipient = recipient_of(created);
             spent.extend(later.into_iter().filter_map(|(at, actor)| one(created, at, actor, recipient.clone(), 1)));
         }
     }
@@ -156,7 +163,7 @@ fn spent_by(ledger: &Ledger, event: &Recorded, again: &mut Repetitions) -> Resul
     let at = Timestamp(event.at);
     let spent: Vec<Option<Spent>> = match (event.stream.aggregate_type(), event.kind.as_str()) {
         (Invitation::TYPE, "Created") => {
-            let recipient = address(event, "email");
+            let recipient = recipient_of(event);
             let later = again.remove(&event.stream).unwrap_or_default();
             let all = std::iter::once((at, actor)).chain(later);
             all.map(|(at, actor)| one(event, at, actor, recipient.clone(), 1)).collect()
@@ -168,13 +175,14 @@ fn spent_by(ledger: &Ledger, event: &Recorded, again: &mut Repetitions) -> Resul
         // Who has an account already was invited, and gets a mail that says so.
         (User::TYPE, "AccountNoticeRequested") => {
             let told = ledger.read_stream(&event.stream, 0, Some(event.version))?;
-            let recipient = told.iter().rev().find_map(|event| address(event, "email"));
+            let recipient = told.iter().rev().find_map(recipient_of);
             vec![one(event, at, actor, recipient, 1)]
         }
-        (Employee::TYPE, "Updated") if event.payload.get("email_changed").is_some() => ["email", "previous_email"]
-            .into_iter()
-            .map(|member| one(event, at, actor, address(event, member), 0))
-            .collect(),
+        (Employee::TYPE, "Updated") => {
+            let said = Said::by(event);
+            let told = ["email", "previous_email"].into_iter().filter(|_| said.email_changed);
+            told.map(|member| one(event, at, actor, said.key(member), 0)).collect()
+        }
         _ => vec![],
     };
     Ok(spent.into_iter().flatten().collect())
@@ -185,8 +193,25 @@ fn one(of: &Recorded, at: Timestamp, actor: Actor, recipient: Option<String>, in
     Some(Spent { at, actor, tenant, recipient, invitations })
 }
 
-/// The key of an address that an event holds; none if the person is forgotten.
-fn address(event: &Recorded, member: &str) -> Option<String> {
-    let text = event.payload.get("personal")?.get(member)?.as_str()?;
-    Address::parse(text).ok().map(|address| address.key().to_owned())
+/// What of an event matters to limits.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said {
+    email_changed: bool,
+    personal: Value,
+}
+
+impl Said {
+    fn by(event: &Recorded) -> Self {
+        serde_json::from_str(&event.payload).unwrap_or_default()
+    }
+
+    /// The key of an address; none if the person is forgotten.
+    fn key(&self, member: &str) -> Option<String> {
+        Address::parse(self.personal.get(member)?.as_str()?).ok().map(|address| address.key().to_owned())
+    }
+}
+
+fn recipient_of(event: &Recorded) -> Option<String> {
+    Said::by(event).key("email")
 }

@@ -23,9 +23,10 @@ use store::{
 use uuid::Uuid;
 
 fn claims() -> ClaimsOf {
-    Arc::new(|_: &StreamId, _: &str, payload: &Value| match payload["personal"]["email"].as_str() {
-        Some(email) => vec![ClaimChange::Take { family: "address", name: email.to_owned() }],
-        None => Vec::new(),
+    Arc::new(|_: &StreamId, _: &str, payload: &str| {
+        let payload: Value = serde_json::from_str(payload).unwrap();
+        let email = payload["personal"]["email"].as_str();
+        email.map(|email| ClaimChange::Take { family: "address", name: email.to_owned() }).into_iter().collect()
     })
 }
 

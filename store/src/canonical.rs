@@ -36,16 +36,6 @@ pub(crate) fn write(value: &Value, out: &mut String) -> Result<(), Refused> {
     write_value(value, out, 0)
 }
 
-/// Appends the text of an object in which one member is given as a string instead.
-pub(crate) fn write_with(
-    object: &Map<String, Value>,
-    member: &str,
-    text: &str,
-    out: &mut String,
-) -> Result<(), Refused> {
-    write_members(object, Some((member, text)), out, 0)
-}
-
 /// Appends the text of a flat map.
 pub(crate) fn write_strings(map: &BTreeMap<String, String>, out: &mut String) {
     let mut members: Vec<(&String, &String)> = map.iter().collect();
@@ -82,17 +72,12 @@ fn write_value(value: &Value, out: &mut String, depth: usize) -> Result<(), Refu
             }
             out.push(']');
         }
-        Value::Object(object) => write_members(object, None, out, depth)?,
+        Value::Object(object) => write_members(object, out, depth)?,
     }
     Ok(())
 }
 
-fn write_members(
-    object: &Map<String, Value>,
-    instead: Option<(&str, &str)>,
-    out: &mut String,
-    depth: usize,
-) -> Result<(), Refused> {
+fn write_members(object: &Map<String, Value>, out: &mut String, depth: usize) -> Result<(), Refused> {
     let sorted = object.keys().zip(object.keys().skip(1)).all(|(a, b)| order(a, b).is_lt());
     let mut first = true;
     let mut member = |name: &String, value: &Value, out: &mut String| {
@@ -101,13 +86,7 @@ fn write_members(
         }
         write_string(name, out);
         out.push(':');
-        match instead {
-            Some((replaced, text)) if replaced == name => {
-                write_string(text, out);
-                Ok(())
-            }
-            Some(_) | None => write_value(value, out, depth + 1),
-        }
+        write_value(value, out, depth + 1)
     };
     out.push('{');
     if sorted {
@@ -191,7 +170,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::{Refused, write, write_with};
+    use super::{Refused, write};
 
     fn text(value: &Value) -> Result<String, Refused> {
         let mut out = String::new();
@@ -219,14 +198,6 @@ mod tests {
         assert_eq!(text(&json!(-9_007_199_254_740_991_i64)).unwrap(), "-9007199254740991");
         let deep = (0..40).fold(json!(1), |inner, _| json!([inner]));
         assert_eq!(text(&deep), Err(Refused::TooDeep));
-    }
-
-    #[test]
-    fn one_member_can_be_replaced_in_its_place() {
-        let value = json!({"b": 1, "personal": {"name": "Ada"}, "a": true});
-        let mut out = String::new();
-        write_with(value.as_object().unwrap(), "personal", "v1.x", &mut out).unwrap();
-        assert_eq!(out, r#"{"a":true,"b":1,"personal":"v1.x"}"#);
     }
 
     #[test]

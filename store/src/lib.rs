@@ -17,6 +17,7 @@ mod locks;
 mod log;
 mod moving;
 mod own;
+mod payload;
 mod recorded;
 #[cfg(feature = "postgres")]
 mod server;

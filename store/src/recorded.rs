@@ -9,7 +9,7 @@ use serde::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Position, StreamId, Version};
+use crate::{Position, ReadError, StreamId, Version};
 
 /// One event of the log, opened.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,11 +25,20 @@ pub struct Recorded {
     pub schema: u32,
     /// Microseconds UTC; never goes back along the log.
     pub at: i64,
-    /// In clear. `personal` is `{"erased": true}` once the subject's key is destroyed.
-    pub payload: Value,
+    /// Canonical JSON, in clear unless it was asked for as it lies in the log. The member `personal`
+    /// is `{"erased":true}` once the subject's key is destroyed.
+    pub payload: Box<str>,
     pub metadata: Metadata,
     /// RFC 6962 leaf hash of the entry.
     pub leaf: [u8; 32],
+}
+
+impl Recorded {
+    /// The payload as a tree, for those who show any event.
+    pub fn tree(&self) -> Result<Value, ReadError> {
+        let damaged = |_| ReadError::Damaged { position: self.position, what: "its payload is no JSON" };
+        serde_json::from_str(&self.payload).map_err(damaged)
+    }
 }
 
 /// Who, why and from where: a flat map of texts. Few who read an event ask for it,

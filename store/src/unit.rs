@@ -56,8 +56,9 @@ pub enum ClaimChange {
     Release { family: &'static str },
 }
 
-/// From stream, kind and clear payload to what the event does to claims. Pure: it is asked again at a rebuild.
-pub type ClaimsOf = Arc<dyn Fn(&StreamId, &str, &Value) -> Vec<ClaimChange> + Send + Sync>;
+/// From stream, kind and the clear payload's text to what the event does to claims. Pure: it is asked again at a
+/// rebuild.
+pub type ClaimsOf = Arc<dyn Fn(&StreamId, &str, &str) -> Vec<ClaimChange> + Send + Sync>;
 
 /// Makes a repeated command harmless: the second gets the first one's receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

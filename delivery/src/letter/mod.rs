@@ -260,7 +260,7 @@ impl Letters {
 type Found = Result<(Occasion, Address, Words), Unwanted>;
 
 fn decode<A: Root>(event: &Recorded) -> Result<A::Event, domain::DecodeError> {
-    A::Event::decode(A::TYPE, &event.kind, event.schema, event.payload.clone())
+    A::Event::decode(A::TYPE, &event.kind, event.schema, &event.payload)
 }
 
 /// `Tuesday, 30 November 2021, 14:38 UTC`.

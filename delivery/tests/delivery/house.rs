@@ -232,7 +232,7 @@ impl House {
     /// The newest event of an aggregate.
     pub fn last<A: Root>(&self, id: Uuid) -> A::Event {
         let event = self.ledger.read_stream(&self.stream::<A>(id), 0, None).unwrap().pop().unwrap();
-        A::Event::decode(A::TYPE, &event.kind, event.schema, event.payload).unwrap()
+        A::Event::decode(A::TYPE, &event.kind, event.schema, &event.payload).unwrap()
     }
 
     /// The mails in the outbox folder, by name.

@@ -58,7 +58,7 @@ impl TestRunner {
             version = recorded.version;
             let at = Timestamp(recorded.at);
             let origin = Origin { tenant: tenant.clone(), id, at, tseq: recorded.tseq, version };
-            let event = A::Event::decode(A::TYPE, &recorded.kind, recorded.schema, recorded.payload).unwrap();
+            let event = A::Event::decode(A::TYPE, &recorded.kind, recorded.schema, &recorded.payload).unwrap();
             state.evolve(&event, &origin);
         }
         (state, version)
@@ -87,7 +87,7 @@ impl TestUnit {
         for event in self.appends.iter().filter(|a| a.stream == stream).flat_map(|a| &a.events) {
             version += 1;
             let origin = Origin { tenant: tenant.clone(), id, at: self.now(), tseq: 0, version };
-            let event = A::Event::decode(A::TYPE, &event.kind, event.schema, event.payload.clone()).unwrap();
+            let event = A::Event::decode(A::TYPE, &event.kind, event.schema, &event.payload.to_string()).unwrap();
             state.evolve(&event, &origin);
         }
         (state, base, version)

@@ -37,7 +37,7 @@ impl MemoryLedger {
         let log = self.log.lock().unwrap();
         for stored in log.iter().chain(staged) {
             if stored.aggregate == A::TYPE && stored.origin.id == id && stored.origin.tenant == *tenant {
-                let event = A::Event::decode(A::TYPE, stored.kind, stored.schema, stored.payload.clone()).unwrap();
+                let event = A::Event::decode(A::TYPE, stored.kind, stored.schema, &stored.payload.to_string()).unwrap();
                 aggregate.evolve(&event, &stored.origin);
             }
         }
@@ -48,7 +48,7 @@ impl MemoryLedger {
         let mut held: HashMap<Claim, Uuid> = HashMap::new();
         for stored in self.log.lock().unwrap().iter().chain(staged) {
             let Origin { tenant, id, .. } = &stored.origin;
-            for change in claims::of(stored.aggregate, tenant, stored.kind, &stored.payload) {
+            for change in claims::of(stored.aggregate, tenant, stored.kind, &stored.payload.to_string()) {
                 match change {
                     claims::Change::Take(claim) => drop(held.insert(claim, *id)),
                     claims::Change::Release(family) => held.retain(|c, holder| c.family != family || holder != id),

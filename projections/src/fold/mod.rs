@@ -19,7 +19,6 @@ pub(crate) use invitations::slots;
 
 use crate::error::{FoldError, Unfoldable};
 use domain::{DecodeError, Event, Origin, TenantName, Timestamp};
-use serde::de::value::{MapAccessDeserializer, MapDeserializer};
 use store::Recorded;
 use uuid::Uuid;
 
@@ -83,14 +82,8 @@ impl View {
     }
 }
 
-/// Reads an event without copying its payload, as long as the payload has
-/// today's shape; an older one is lifted first, on a copy.
 pub(crate) fn decode<E: Event>(aggregate: &'static str, event: &Recorded) -> Result<E, DecodeError> {
-    let tagged = MapDeserializer::<_, serde_json::Error>::new(std::iter::once((event.kind.as_str(), &event.payload)));
-    match E::deserialize(MapAccessDeserializer::new(tagged)) {
-        Ok(decoded) if decoded.schema() == event.schema => Ok(decoded),
-        Ok(_) | Err(_) => E::decode(aggregate, &event.kind, event.schema, event.payload.clone()),
-    }
+    E::decode(aggregate, &event.kind, event.schema, &event.payload)
 }
 
 /// The aggregate's id: what stands behind the last `/` of the stream.

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
-
 use super::{
     Disk, Pinned,
     disk::Standing,
@@ -11,7 +9,7 @@ use super::{
 };
 use crate::{
     ClaimChange, ClaimsOf, CommandId, Mark, Metadata, OpenError, Position, ReadError, StreamId, Vault,
-    ledger::{COMMAND_ID, fetch_keys, open_payload, subject_claim},
+    ledger::{COMMAND_ID, fetch_keys, open_payload, parts_of, subject_claim},
     log::{Backend, Row},
 };
 
@@ -156,9 +154,10 @@ impl Following<'_> {
         }
     }
 
-    /// Lays an event over what is known. Hands back its payload in clear.
-    pub(crate) fn apply(&self, layer: &mut Layer, known: &dyn Known, row: &Row) -> Result<Value, ReadError> {
-        let clear = open_payload(row, self.vault)?;
+    /// Lays an event over what is known. Hands back its payload in clear if something in it is sealed.
+    pub(crate) fn apply(&self, layer: &mut Layer, known: &dyn Known, row: &Row) -> Result<Option<String>, ReadError> {
+        let parts = parts_of(row)?;
+        let clear = open_payload(row, parts, self.vault)?;
         let first = match row.version {
             1 => row.position,
             _ => first_of(layer, known, &row.stream)?
@@ -167,8 +166,8 @@ impl Following<'_> {
         layer.grow(&row.stream, Head { first, version: row.version }, row.position);
         layer.number(&row.tenant, row.tseq, row.position);
         layer.last = Some((row.position, row.leaf));
-        let changes = (self.claims)(&row.stream, &row.kind, &clear);
-        for change in subject_claim(&clear).into_iter().chain(changes) {
+        let changes = (self.claims)(&row.stream, &row.kind, clear.as_ref().unwrap_or(&row.payload));
+        for change in subject_claim(parts).into_iter().chain(changes) {
             match change {
                 ClaimChange::Take { family, name } => {
                     layer.take(ClaimKey::of(self.secret, family, &name), family, first);
@@ -177,7 +176,7 @@ impl Following<'_> {
             }
         }
         if row.at >= self.receipts_since
-            && let Some(command) = command_of(&row.metadata)
+            && let Some(command) = command_of(row)?
         {
             let kept = match layer.receipts.get(&command) {
                 Some(kept) => Some(*kept),
@@ -210,13 +209,18 @@ fn release(layer: &mut Layer, known: &dyn Known, holder: Position, family: &'sta
 }
 
 /// The command an event came from, as its metadata says.
-fn command_of(metadata: &str) -> Option<CommandId> {
+fn command_of(row: &Row) -> Result<Option<CommandId>, ReadError> {
     // Most events have none: that is seen without parsing.
-    if !metadata.contains(COMMAND_ID) {
-        return None;
+    if !row.metadata.contains(COMMAND_ID) {
+        return Ok(None);
     }
-    let text = Metadata::look(metadata, Some(COMMAND_ID)).ok()??;
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let damaged = |_| ReadError::Damaged { position: row.position, what: "its metadata is no map of strings" };
+    let text = Metadata::look(&row.metadata, Some(COMMAND_ID)).map_err(damaged)?;
+    Ok(text.and_then(|hex| command_in(&hex)))
+}
+
+fn command_in(hex: &str) -> Option<CommandId> {
+    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
     if pairs.len() != 32 || !rest.is_empty() {
         return None;
     }

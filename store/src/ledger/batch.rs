@@ -4,8 +4,6 @@
 //! on the way, and are put back if the unit is refused. So a refused unit leaves
 //! no trace, and staging one that holds cannot fail.
 
-use serde_json::Value;
-
 use super::prepare::{KeyedChange, Prepared};
 use crate::{
     Claim, CommandId, Position, ReadError, Receipt, StreamId, StreamReceipt, SubmitError, Version,
@@ -29,10 +27,10 @@ pub(super) enum Outcome {
     Refused(SubmitError),
 }
 
-/// An event to write, with the clear payload its readers will want.
+/// An event to write, with the clear payload its readers will want if something in it is sealed.
 pub(super) struct Staged {
     pub row: Row,
-    pub clear: Value,
+    pub clear: Option<String>,
 }
 
 /// What checking needs to know, besides the batch itself.
@@ -239,7 +237,7 @@ impl Batch {
                     at: self.at,
                     payload: event.payload_text,
                     metadata: event.metadata_text,
-                    sealed: event.sealed,
+                    sealed: event.clear.is_some(),
                     leaf: [0; 32],
                 };
                 row.leaf = row.leaf_of(origin, &mut self.text);

@@ -25,7 +25,8 @@ fn open(folder: &Path, min_free_bytes: u64) -> Ledger {
 fn open_with(folder: &Path, min_free_bytes: u64, now: crate::NowFn) -> Ledger {
     let backend = BackendOptions::Sqlite { folder: folder.to_owned() };
     let vault = Vault::open(VaultOptions::Sqlite { path: folder.join("keys.db") }).unwrap();
-    let claims: crate::ClaimsOf = Arc::new(|_: &StreamId, _: &str, payload: &serde_json::Value| {
+    let claims: crate::ClaimsOf = Arc::new(|_: &StreamId, _: &str, payload: &str| {
+        let payload: serde_json::Value = serde_json::from_str(payload).unwrap();
         payload["name"]
             .as_str()
             .map(|name| ClaimChange::Take { family: "name", name: name.to_owned() })

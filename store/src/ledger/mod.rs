@@ -40,7 +40,7 @@ use crate::{
 };
 use figures::Counts;
 pub use figures::Figures;
-pub(crate) use opening::{open_payload, open_row};
+pub(crate) use opening::{open_payload, open_row, parts_of};
 use prepare::Preparing;
 pub(crate) use prepare::{COMMAND_ID, subject_claim};
 use queue::{Queue, Queued};

@@ -6,14 +6,14 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     Append, Claim, ClaimChange, ClaimGuard, ClaimsOf, CommandId, Lane, NewEvent, SUBJECT_FAMILY, StreamId, SubmitError,
     Unit, Vault, Version, canonical,
     index::{ClaimKey, ClaimSecret},
-    log::{Backend, subject_of},
+    log::Backend,
+    payload::Parts,
     vault::{Header, hex},
 };
 
@@ -55,8 +55,8 @@ pub(super) struct PreparedEvent {
     pub schema: u32,
     pub payload_text: String,
     pub metadata_text: String,
-    pub sealed: bool,
-    pub clear: Value,
+    /// The payload in clear, if something in it is sealed.
+    pub clear: Option<String>,
     pub claims: Vec<KeyedChange>,
 }
 
@@ -151,53 +151,49 @@ impl Preparing<'_> {
         }
         let mut metadata_text = String::with_capacity(160);
         canonical::write_strings(&metadata, &mut metadata_text);
+        let mut clear = String::with_capacity(512);
+        canonical::write(&payload, &mut clear).map_err(|refused| SubmitError::Malformed(refused.reason()))?;
+        // Whoever follows keeps it for a while.
+        clear.shrink_to_fit();
+        let parts = Parts::of(&clear).ok_or(SubmitError::Malformed("a payload is not an object"))?;
         let header = Header { event_id: id, stream: stream.as_str(), version, kind: &kind, schema };
-        let (payload_text, sealed) = self.seal(&payload, &header)?;
-        let texts = payload_text.len() + metadata_text.len() + 2 * stream.as_str().len() + kind.len();
+        let sealed = self.seal(parts, &header)?;
+        let payload_bytes = sealed.as_ref().map_or(clear.len(), String::len);
+        let texts = payload_bytes + metadata_text.len() + 2 * stream.as_str().len() + kind.len();
         if texts + ENTRY_FRAME > ENTRY_BYTES {
             return Err(SubmitError::TooLarge);
         }
-        let claims = self.claims_of(stream, &kind, &payload, of.claim_guards)?;
-        Ok(PreparedEvent { id, kind, schema, payload_text, metadata_text, sealed, clear: payload, claims })
+        let claims = self.claims_of(stream, &kind, parts, of.claim_guards)?;
+        let (payload_text, clear) = match sealed {
+            Some(sealed) => (sealed, Some(clear)),
+            None => (clear, None),
+        };
+        Ok(PreparedEvent { id, kind, schema, payload_text, metadata_text, clear, claims })
     }
 
-    /// The payload's canonical text, its personal member sealed.
-    fn seal(&self, payload: &Value, header: &Header<'_>) -> Result<(String, bool), SubmitError> {
-        let refuse = |refused: canonical::Refused| SubmitError::Malformed(refused.reason());
-        let mut text = String::with_capacity(512);
-        let object = payload.as_object().ok_or(SubmitError::Malformed("a payload is not an object"))?;
-        match object.get(PERSONAL) {
-            None | Some(Value::Null) => {
-                canonical::write(payload, &mut text).map_err(refuse)?;
-                Ok((text, false))
-            }
-            Some(personal @ Value::Object(_)) => {
-                let subject =
-                    subject_of(payload).ok_or(SubmitError::Malformed("a personal member without a subject"))?;
-                let mut clear = zeroize::Zeroizing::new(String::with_capacity(256));
-                canonical::write(personal, &mut clear).map_err(refuse)?;
-                let sealed = self.vault.seal(subject, header, clear.as_bytes())?;
-                canonical::write_with(object, PERSONAL, &sealed, &mut text).map_err(refuse)?;
-                Ok((text, true))
-            }
-            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
-                Err(SubmitError::Malformed("a personal member is not an object"))
-            }
+    /// The payload's text with its personal member sealed; none if it has no such member.
+    fn seal(&self, parts: Parts<'_>, header: &Header<'_>) -> Result<Option<String>, SubmitError> {
+        let Some(personal) = parts.personal else { return Ok(None) };
+        if !personal.starts_with('{') {
+            return Err(SubmitError::Malformed("a personal member is not an object"));
         }
+        let subject = parts.subject.ok_or(SubmitError::Malformed("a personal member without a subject"))?;
+        let sealed = self.vault.seal(subject, header, personal.as_bytes())?;
+        Ok(parts.with_personal(&format!("\"{sealed}\"")))
     }
 
     fn claims_of(
         &self,
         stream: &StreamId,
         kind: &str,
-        payload: &Value,
+        parts: Parts<'_>,
         guards: &[KeyedGuard],
     ) -> Result<Vec<KeyedChange>, SubmitError> {
-        let subject = subject_claim(payload);
+        let subject = subject_claim(parts);
         if subject.is_some() {
-            self.check_commitment(payload)?;
+            self.check_commitment(parts)?;
         }
-        let changes = subject.into_iter().chain((self.claims)(stream, kind, payload));
+        let changes = subject.into_iter().chain((self.claims)(stream, kind, parts.text));
         Ok(changes
             .map(|change| match change {
                 ClaimChange::Take { family, name } => {
@@ -211,10 +207,10 @@ impl Preparing<'_> {
             .collect())
     }
 
-    fn check_commitment(&self, payload: &Value) -> Result<(), SubmitError> {
-        let commitment = payload[SUBJECT]["commitment"].as_str().unwrap_or_default();
-        let subject = subject_of(payload).ok_or(SubmitError::Malformed("a commitment without a subject"))?;
-        Ok(self.vault.check(subject, commitment)?)
+    fn check_commitment(&self, parts: Parts<'_>) -> Result<(), SubmitError> {
+        let commitment = parts.commitment.and_then(|text| serde_json::from_str::<&str>(text).ok());
+        let subject = parts.subject.ok_or(SubmitError::Malformed("a commitment without a subject"))?;
+        Ok(self.vault.check(subject, commitment.unwrap_or_default())?)
     }
 
     fn key(&self, claim: &Claim) -> ClaimKey {
@@ -222,16 +218,10 @@ impl Preparing<'_> {
     }
 }
 
-/// The member that is sealed.
-pub(super) const PERSONAL: &str = "personal";
-/// The member that names whose it is.
-const SUBJECT: &str = "subject";
-
 /// The claim of an event that commits to a subject's key: it is the first to name the subject.
-pub(crate) fn subject_claim(payload: &Value) -> Option<ClaimChange> {
-    payload.get(SUBJECT)?.get("commitment")?;
-    let name = subject_of(payload)?.to_string();
-    Some(ClaimChange::Take { family: SUBJECT_FAMILY, name })
+pub(crate) fn subject_claim(parts: Parts<'_>) -> Option<ClaimChange> {
+    parts.commitment?;
+    Some(ClaimChange::Take { family: SUBJECT_FAMILY, name: parts.subject?.to_string() })
 }
 
 fn check_form(unit: &Unit) -> Result<(), SubmitError> {

@@ -10,7 +10,8 @@ use crate::{
     Claim, ClaimGuard, CommandId, Entry, KeyCount, Mark, OpenError, Position, ReadError, Receipt, Recorded, StreamId,
     Vault, VaultError, Version,
     index::ClaimKey,
-    log::{Backend, Row, subject_in},
+    log::{Backend, Row},
+    payload::Parts,
 };
 
 /// Rows read at once while walking the whole log.
@@ -234,7 +235,7 @@ pub(super) fn fetch_keys_ahead(vault: &Vault, rows: &[Row]) -> Result<(), VaultE
 }
 
 fn sealed_for(row: &Row) -> Option<Uuid> {
-    if row.sealed { subject_in(&row.payload) } else { None }
+    if row.sealed { Parts::of(&row.payload)?.subject } else { None }
 }
 
 impl Inner {

@@ -142,9 +142,8 @@ impl Writer {
         fetch_keys_ahead(&inner.vault, &rows)?;
         let known = inner.index.pin();
         for row in &rows {
-            let payload = following.apply(&mut layer, &known, row)?;
+            clear.push(following.apply(&mut layer, &known, row)?);
             check_metadata(row)?;
-            clear.push(payload);
         }
         drop(known);
         self.head = position;

@@ -16,8 +16,6 @@ const MOST_EVENTS: usize = 8_192;
 const MOST_BYTES: usize = 5 * 1024 * 1024;
 /// What an event takes besides its texts.
 const EVENT_BYTES: usize = 512;
-/// A parsed payload takes a multiple of its text.
-const PARSED: usize = 3;
 
 #[derive(Default)]
 pub(super) struct Tail {
@@ -36,7 +34,7 @@ impl Tail {
         let mut dropped = Vec::new();
         let mut kept = write(&self.kept);
         for (event, text) in events {
-            let bytes = EVENT_BYTES + PARSED * text;
+            let bytes = EVENT_BYTES + text;
             kept.bytes += bytes;
             kept.events.push_back((event, bytes));
         }

@@ -209,12 +209,12 @@ impl Writer {
     }
 
     /// Shows readers what is on disk: events first, then the head that leads to them.
-    pub(super) fn publish(&self, rows: Vec<Row>, clear: Vec<serde_json::Value>) {
+    pub(super) fn publish(&self, rows: Vec<Row>, clear: Vec<Option<String>>) {
         let mark = rows.last().map(|row| (row.position, row.leaf));
         let bytes: usize = rows.iter().map(|row| row.payload.len() + row.metadata.len()).sum();
-        self.inner.tail.push(rows.into_iter().zip(clear).map(|(row, payload)| {
+        self.inner.tail.push(rows.into_iter().zip(clear).map(|(row, clear)| {
             let text = row.payload.len() + row.metadata.len();
-            (Arc::new(recorded(row, payload)), text)
+            (Arc::new(recorded(row, clear)), text)
         }));
         if let Some((position, leaf)) = mark {
             *write(&self.inner.mark) = (position, leaf);

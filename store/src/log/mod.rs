@@ -29,7 +29,7 @@ pub(crate) use eventstore::choose_tls;
 pub(crate) use memory::MemoryLog;
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::PostgresLog;
-pub(crate) use row::{Origin, Row, subject_in, subject_of};
+pub(crate) use row::{Origin, Row};
 pub(crate) use sqlite::SqliteLog;
 #[cfg(any(feature = "postgres", feature = "eventstore"))]
 pub use url::DatabaseUrl;

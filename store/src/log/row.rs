@@ -1,10 +1,8 @@
 //! One row of the log, and the one function that composes its entry.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::fmt::Write as _;
 
 use ring::digest;
-use serde::Deserialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{Position, StreamId, Version, canonical, vault::bytes_of};
@@ -95,31 +93,11 @@ fn leaf_hash(entry: &str) -> [u8; 32] {
     bytes_of(hash.finish().as_ref())
 }
 
-/// The subject a payload names.
-pub(crate) fn subject_of(payload: &Value) -> Option<Uuid> {
-    payload.get("subject")?.get("id")?.as_str().and_then(|text| Uuid::try_parse(text).ok())
-}
-
-/// The same of its text, without making anything else of it.
-pub(crate) fn subject_in(payload: &str) -> Option<Uuid> {
-    #[derive(Deserialize)]
-    struct Payload<'p> {
-        #[serde(borrow)]
-        subject: Subject<'p>,
-    }
-    #[derive(Deserialize)]
-    struct Subject<'p> {
-        #[serde(borrow)]
-        id: Cow<'p, str>,
-    }
-    serde_json::from_str::<Payload<'_>>(payload).ok().and_then(|payload| Uuid::try_parse(&payload.subject.id).ok())
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
-    use super::{Origin, Row, leaf_hash, subject_in, subject_of};
+    use super::{Origin, Row, leaf_hash};
     use crate::{StreamId, canonical};
 
     #[test]
@@ -150,21 +128,5 @@ mod tests {
         canonical::write(&serde_json::from_str(&text).unwrap(), &mut again).unwrap();
         assert_eq!(again, text);
         assert_eq!(leaf, leaf_hash(&text));
-    }
-
-    #[test]
-    fn a_subject_is_the_same_in_text_and_tree() {
-        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
-        for payload in [
-            format!(r#"{{"by":{{"subject":1}},"subject":{{"commitment":"c","id":"{id}"}},"x":[null]}}"#),
-            format!(r#"{{"subject":{{"id":"\u0030{}"}}}}"#, &id[1..]),
-            r#"{"subject":{"id":"nobody"}}"#.to_owned(),
-            r#"{"subject":{"id":7}}"#.to_owned(),
-            format!(r#"{{"subject":"{id}"}}"#),
-            r#"{"personal":"x"}"#.to_owned(),
-        ] {
-            assert_eq!(subject_in(&payload), subject_of(&serde_json::from_str(&payload).unwrap()), "{payload}");
-        }
-        assert_eq!(subject_in(r#"{"subject":{"id":"01890a5d-ac96-774b-bcce-b302099a8057"}"#), None, "no JSON");
     }
 }

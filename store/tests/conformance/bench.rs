@@ -304,7 +304,8 @@ pub fn in_folder(folder: &std::path::Path) -> (Ledger, Vault) {
 
 /// `"take": ["address ada"]` takes, `"release": ["address"]` releases; a personal `email` is a claim too.
 pub fn claims() -> ClaimsOf {
-    Arc::new(|_: &StreamId, _: &str, payload: &Value| {
+    Arc::new(|_: &StreamId, _: &str, payload: &str| {
+        let payload: Value = serde_json::from_str(payload).unwrap();
         let texts = |member: &str| -> Vec<String> {
             let list = payload[member].as_array().cloned().unwrap_or_default();
             list.iter().map(|text| text.as_str().unwrap().to_owned()).collect()

@@ -244,7 +244,7 @@ impl Served {
         let state = self.state.scan("sessions", "", None, 10_000).unwrap();
         Contents {
             entries: entries.into_iter().map(|entry| entry.text).collect(),
-            clear: events.iter().map(|event| event.payload.clone()).collect(),
+            clear: events.iter().map(|event| event.tree().unwrap()).collect(),
             master: self.vault.secret("any"),
             entries_of_state: state.into_iter().collect(),
             keys: (count.live, count.destroyed, count.missing),

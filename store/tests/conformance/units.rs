@@ -38,7 +38,7 @@ async fn an_event_reads_back_as_it_was_written(bench: Bench) {
     assert_eq!((told.version, told.events, told.first_tseq, told.first_position), (2, 2, 1, 1));
 
     let read = bench.ledger.read_stream(&stream(1), 0, None).unwrap();
-    assert_eq!(read[0].payload, payload);
+    assert_eq!(read[0].tree().unwrap(), payload);
     assert_eq!((read[0].event_id, read[0].kind.as_str(), read[0].schema), (id, "Created \u{e9}", 7));
     assert_eq!(read[0].at, crate::bench::START);
     assert_eq!(read[0].metadata.get("actor").as_deref(), Some("ada"));

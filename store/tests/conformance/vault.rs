@@ -191,7 +191,7 @@ mod shared {
         });
         nodes[0].submit(unit([(stream(1), 0, payload.clone())])).await.unwrap();
         nodes[1].watch_head().wait_for(|head| *head == 1).await.unwrap();
-        let read = |node: usize| nodes[node].read_log(0, 1).unwrap()[0].payload["personal"].clone();
+        let read = |node: usize| nodes[node].read_log(0, 1).unwrap()[0].tree().unwrap()["personal"].clone();
         assert_eq!(read(1), payload["personal"]);
         bench.vault.destroy(subject.id).unwrap();
         assert_eq!(read(0), json!({"erased": true}));
