@@ -12,6 +12,8 @@ const BATCH_UNITS: usize = 256;
 /// where nobody else writes.
 const AMONG_OTHERS: (f64, f64) = (5e3, 0.0);
 const UNDISTURBED: (f64, f64) = (20e3, 2e3);
+/// A turn that is older goes on with the append that leaves nothing waiting (µs).
+const GOES_ON_AFTER: f64 = 700.0;
 /// Simulated time, µs; the first fifth is not counted.
 const LASTS: f64 = 10e6;
 /// A rate counts as carried up to this p99, µs.
@@ -108,6 +110,8 @@ struct Node {
     /// When its turn began.
     since: f64,
     batches: u64,
+    /// Whether its turn goes on to the next with the append that is under way.
+    goes_on: bool,
     /// Events it has folded before it wrote its own.
     seen: u64,
 }
@@ -232,11 +236,7 @@ impl Run {
                         self.release(node, at);
                     }
                 }
-                What::Released => {
-                    self.had += at - self.turn_began;
-                    self.held = false;
-                    self.grant(at);
-                }
+                What::Released => self.free(at),
             }
         }
         self.figures()
@@ -270,6 +270,8 @@ impl Run {
         one.batch = one.waiting.drain(..units).collect();
         one.state = State::Appending;
         one.batches += 1;
+        let after = if one.waiting.is_empty() { GOES_ON_AFTER } else { AMONG_OTHERS.0 };
+        one.goes_on = of.nodes > 1 && at - one.since >= after;
         let events = one.batch.len();
         let takes = of.way / 2.0 + of.costs.batch + of.costs.event * events as f64 + of.sync;
         self.at(at + takes, What::Landed { node, events });
@@ -284,6 +286,15 @@ impl Run {
             other.work(at, self.of.costs.fold * events as f64);
         }
         self.at(at + self.of.way / 2.0, What::Hears { node });
+        if self.nodes[node].goes_on {
+            self.free(at);
+        }
+    }
+
+    fn free(&mut self, at: f64) {
+        self.had += at - self.turn_began;
+        self.held = false;
+        self.grant(at);
     }
 
     /// It goes on while its turn lasts, or waits a moment for what may come.
@@ -291,7 +302,10 @@ impl Run {
         let counted = at > LASTS / 5.0;
         let batch = std::mem::take(&mut self.nodes[node].batch);
         self.took.extend(batch.into_iter().filter(|_| counted).map(|asked| at - asked));
-        let (appending, idle) = if self.nodes.len() == 1 { UNDISTURBED } else { AMONG_OTHERS };
+        let (appending, idle) = if self.of.nodes > 1 { AMONG_OTHERS } else { UNDISTURBED };
+        if self.nodes[node].goes_on {
+            return self.without(node, at);
+        }
         let one = &mut self.nodes[node];
         let left = one.since + appending - at;
         if left <= 0.0 {
@@ -307,6 +321,10 @@ impl Run {
 
     fn release(&mut self, node: usize, at: f64) {
         self.at(at + self.of.way / 2.0, What::Released);
+        self.without(node, at);
+    }
+
+    fn without(&mut self, node: usize, at: f64) {
         self.nodes[node].state = State::Without;
         if !self.nodes[node].waiting.is_empty() {
             self.ask(node, at);

@@ -24,8 +24,13 @@ pub(crate) const HURRIED_BLOCKS: usize = 8;
 pub(crate) const HURRIED_CACHE_KIB: u32 = 48 * 1_024;
 /// Pages in the write-ahead log meanwhile, before it is carried over.
 pub(crate) const HURRIED_CHECKPOINT_PAGES: u32 = 16_384;
-/// How long the projector lets the log grow before it folds what came, while nobody waits for it:
-/// a transaction costs as much as folding some dozens of events.
+/// For how many events the projector lets the log grow before it folds what came, while nobody waits for it:
+/// a transaction costs as much as folding some dozens of events, and the more it folds, the fewer pages it writes
+/// twice. A query may wait for as many, some milliseconds.
+pub(crate) const LINGER_FOR: u64 = 1_024;
+/// For how many looks at most.
+pub(crate) const LINGER_LOOKS: u32 = 5;
+/// Between two of them.
 pub(crate) const LINGER: Duration = Duration::from_millis(40);
 /// How long the projector rests after a fault of the disk or the log before it tries again.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(500);

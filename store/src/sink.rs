@@ -17,7 +17,7 @@ use crate::{
     DatabaseUrl, Mark, OpenError,
     locks::lock,
     server::{
-        ANSWER_WITHIN, Address, Fault, OPEN_WITHIN, Waiting, all, begin_sql, is_lost, run,
+        ANSWER_WITHIN, Address, Fault, OPEN_WITHIN, OwnWaiting, all, begin_sql, is_lost, run,
         schema::{Schema, server_name},
         sqlstate, within,
     },
@@ -29,7 +29,7 @@ const LONG_STATEMENT_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// The tables. The schema has a table `progress` of one row: `ledger`, `position`, `leaf`,
 /// `epoch`, `shape`, `written_by`, `written_at`.
 pub struct Sink {
-    waiting: Waiting,
+    own: OwnWaiting,
     address: Address,
     schema: &'static Schema,
     /// None: to be made, or a change has it.
@@ -101,7 +101,7 @@ impl Sink {
     /// When the address cannot be read.
     pub fn new(url: &DatabaseUrl, schema: &'static Schema) -> Result<Self, OpenError> {
         Ok(Self {
-            waiting: Waiting::start("table-server")?,
+            own: OwnWaiting::start()?,
             address: Address::of(url)?,
             schema,
             kept: Mutex::new(None),
@@ -219,7 +219,7 @@ impl Sink {
 
     fn asked<T>(&self, limit: Duration, asking: impl Future<Output = Result<T, Fault>>) -> Result<T, SinkError> {
         let mut ended = self.ended.subscribe();
-        let told = self.waiting.on_this_thread(async {
+        let told = self.own.run(async {
             tokio::select! {
                 told = within(limit, asking) => told,
                 _ = ended.wait_for(|ended| *ended) => Err("the service ends".into()),

@@ -34,12 +34,13 @@ const SENT_AT_ONCE: usize = 16;
 const ALL_SENT_WITHIN: Duration = Duration::from_secs(150);
 
 /// What happens to whom. The first ones are those of every run.
-const FALLS: [(How, Whom); 6] = [
+const FALLS: [(How, Whom); 7] = [
     (How::StandsStill, Whom::WhoSends),
     (How::Dies, Whom::WhoHasTheHead),
-    (How::StandsStill, Whom::WhoHasTheHead),
+    (How::StandsStill, Whom::WhoHasTheTurn),
     (How::Dies, Whom::Anybody),
     (How::Dies, Whom::WhoSends),
+    (How::StandsStill, Whom::WhoHasTheHead),
     (How::StandsStill, Whom::Anybody),
 ];
 
@@ -52,7 +53,10 @@ enum How {
 #[derive(Clone, Copy, Debug)]
 enum Whom {
     Anybody,
+    /// Its append is under way.
     WhoHasTheHead,
+    /// It knows of its turn, and has not appended yet.
+    WhoHasTheTurn,
     WhoSends,
 }
 
@@ -141,6 +145,7 @@ impl Stage {
                 self.fell(fallen % self.nodes.programs.len(), how)
             }
             Whom::WhoHasTheHead => self.falls_with_the_head(how),
+            Whom::WhoHasTheTurn => self.stands_still_in_its_turn(),
             Whom::WhoSends => self.falls_while_it_sends(how),
         };
         match how {
@@ -182,19 +187,34 @@ impl Stage {
         holder.kill().unwrap();
         holder.wait().unwrap();
         assert_eq!(number_of(&still), Some(fallen), "it fell while it had the head");
-        if matches!(how, How::StandsStill) {
-            let idle = format!(
-                "SELECT count(*) FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE datname = current_database() \
-                 AND usename = '{still}' AND state = 'idle' AND query LIKE '%INSERT INTO ledger.events%' \
-                 AND locktype = 'advisory' AND mode = 'ExclusiveLock' AND objid = {TURN} AND granted"
-            );
-            self.until(HELD_WITHIN, "its turn is open", || (self.database.run(&idle) == "1").then_some(()));
-        }
         self.until(HELD_WITHIN, "the head is never free again", || (self.load.done() > before).then_some(()));
         self.told.held_up = self.told.held_up.max(begun.elapsed());
         if matches!(how, How::StandsStill) {
             std::thread::sleep(HOLDS_THE_HEAD.saturating_sub(begun.elapsed()));
         }
+        fallen
+    }
+
+    /// The others wait until the server ends its session.
+    fn stands_still_in_its_turn(&mut self) -> usize {
+        let has_turn = format!(
+            "SELECT usename FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE datname = current_database() \
+             AND state = 'idle' AND locktype = 'advisory' AND mode = 'ExclusiveLock' AND objid = {TURN} AND granted"
+        );
+        let who = || (0..3).find(|number| role_of(&self.database, *number) == self.database.run(&has_turn));
+        // Stopped, and then looked at again: it may have gone on just before.
+        let fallen = self.until(HELD_WITHIN, "nobody stands still in its turn", || {
+            let fallen = self.fell(who()?, How::StandsStill);
+            let has_it = who() == Some(fallen);
+            if !has_it {
+                self.nodes.programs[fallen].signal("CONT");
+            }
+            has_it.then_some(fallen)
+        });
+        let (begun, before) = (Instant::now(), self.load.done());
+        self.until(HELD_WITHIN, "the turn is never free again", || (self.load.done() > before).then_some(()));
+        self.told.held_up = self.told.held_up.max(begun.elapsed());
+        std::thread::sleep(HOLDS_THE_HEAD.saturating_sub(begun.elapsed()));
         fallen
     }
 

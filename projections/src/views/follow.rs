@@ -5,7 +5,7 @@
 use super::Inner;
 use crate::ViewsError;
 use crate::file::File;
-use crate::limits::{LINGER, READ_AHEAD, READ_AHEAD_FROM, RETRY_PAUSE, TAKE};
+use crate::limits::{LINGER, LINGER_FOR, LINGER_LOOKS, READ_AHEAD, READ_AHEAD_FROM, RETRY_PAUSE, TAKE};
 use crate::locks::read;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -51,7 +51,18 @@ async fn run(inner: &Inner) {
         tokio::select! {
             _ = stopping.changed() => {}
             () = inner.wanted.notified() => {}
-            () = tokio::time::sleep(LINGER) => {}
+            () = linger(inner) => {}
+        }
+    }
+}
+
+/// Lets the log grow.
+async fn linger(inner: &Inner) {
+    for _ in 0..LINGER_LOOKS {
+        tokio::time::sleep(LINGER).await;
+        let after = inner.after().ok().flatten();
+        if after.is_none_or(|after| inner.ledger.head().saturating_sub(after) >= LINGER_FOR) {
+            return;
         }
     }
 }

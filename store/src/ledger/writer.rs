@@ -188,7 +188,7 @@ impl Writer {
     /// The commit point.
     fn write(&self, rows: &[Row]) -> Result<(), Unwritten> {
         let unwritten = |told, goes_on| Err(Unwritten { told: Some(told), goes_on });
-        match self.inner.log.append(rows) {
+        match self.inner.log.append(rows, self.inner.queue.len() > 0) {
             Ok(()) => Ok(()),
             Err(AppendFault::Full) => unwritten(|| SubmitError::DiskFull, true),
             Err(AppendFault::Busy) => unwritten(|| BUSY, true),

@@ -228,16 +228,18 @@ impl Backend {
         }
     }
 
-    /// Appends all rows or none, durably, and ends the turn. Only the writer thread calls it.
-    pub(crate) fn append(&self, rows: &[Row]) -> Result<(), AppendFault> {
+    /// Appends all rows or none, durably. `more`: the same node has others to append next, so that its turn may
+    /// be worth keeping. Only the writer thread calls it.
+    pub(crate) fn append(&self, rows: &[Row], more: bool) -> Result<(), AppendFault> {
         match self {
             Backend::Memory(log) => {
+                let _ = more;
                 log.append(rows);
                 Ok(())
             }
             Backend::Sqlite(log) => log.append(rows).map_err(AppendFault::of),
             #[cfg(feature = "postgres")]
-            Backend::Postgres(log) => log.append(rows),
+            Backend::Postgres(log) => log.append(rows, more),
             #[cfg(feature = "eventstore")]
             Backend::EventStore(log) => log.append(rows),
         }

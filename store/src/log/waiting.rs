@@ -56,20 +56,7 @@ impl Waiting {
         within: Duration,
         asking: impl AsyncFnOnce() -> Result<T, OpenError> + Send,
     ) -> Result<T, OpenError> {
-        let died = || OpenError::Thread(std::io::Error::other("it panicked"));
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().name("open".into());
-            let answer = async || tokio::time::timeout(within, asking()).await;
-            let asked = thread.spawn_scoped(scope, || self.handle.block_on(answer())).map_err(OpenError::Thread)?;
-            let in_time = asked.join().map(|answer| answer.unwrap_or_else(|late| Err(OpenError::Server(late.into()))));
-            in_time.unwrap_or_else(|_| Err(died()))
-        })
-    }
-
-    /// Runs on the calling thread, which must be a plain one: the writer's.
-    #[cfg(feature = "postgres")]
-    pub(crate) fn on_this_thread<T>(&self, asking: impl Future<Output = T>) -> T {
-        self.handle.block_on(asking)
+        on_a_thread(|| self.handle.block_on(async { in_time(within, asking()).await }))
     }
 
     #[cfg(feature = "postgres")]
@@ -85,4 +72,59 @@ impl Drop for Waiting {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Connections of one thread, the writer's, which moves them along itself while it waits: between the
+/// server's answer and who waits for it no other thread has to be woken.
+#[cfg(feature = "postgres")]
+pub(crate) struct OwnWaiting {
+    /// None only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+#[cfg(feature = "postgres")]
+impl OwnWaiting {
+    pub(crate) fn start() -> Result<Self, OpenError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(OpenError::Thread)?;
+        Ok(Self { runtime: Some(runtime) })
+    }
+
+    /// Runs on the calling thread, which must be a plain one. Nothing moves on here otherwise.
+    pub(crate) fn run<T>(&self, asking: impl Future<Output = T>) -> T {
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(asking),
+            None => unreachable!("it is being dropped, and nobody has it any more"),
+        }
+    }
+
+    /// As [`Waiting::apart`], for connections that stay here.
+    pub(crate) fn apart<T: Send>(
+        &self,
+        within: Duration,
+        asking: impl AsyncFnOnce() -> Result<T, OpenError> + Send,
+    ) -> Result<T, OpenError> {
+        on_a_thread(|| self.run(async { in_time(within, asking()).await }))
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Drop for OwnWaiting {
+    fn drop(&mut self) {
+        // As above.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn in_time<T>(within: Duration, asking: impl Future<Output = Result<T, OpenError>>) -> Result<T, OpenError> {
+    tokio::time::timeout(within, asking).await.unwrap_or_else(|late| Err(OpenError::Server(late.into())))
+}
+
+fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, OpenError> + Send) -> Result<T, OpenError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("open".into());
+        let worked = thread.spawn_scoped(scope, work).map_err(OpenError::Thread)?;
+        worked.join().unwrap_or_else(|_| Err(OpenError::Thread(std::io::Error::other("it panicked"))))
+    })
 }

@@ -175,7 +175,7 @@ pub(super) fn append(log: &Backend, site: &Site, end: End, rows: &[Row]) -> Resu
             Err(TurnFault::Unreachable(fault)) => return Err(unwritten(Some(fault))),
         },
     }
-    let appended = log.append(rows);
+    let appended = log.append(rows, true);
     if let Some(shared) = log.shared() {
         shared.let_go();
     }

@@ -17,7 +17,7 @@ use sqlx::{
     postgres::{PgListener, PgPoolOptions, PgRow},
 };
 
-pub(crate) use crate::log::waiting::Waiting;
+pub(crate) use crate::log::waiting::{OwnWaiting, Waiting};
 
 /// What the server's library said.
 pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;

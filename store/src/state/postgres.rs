@@ -24,7 +24,7 @@ use crate::{
     DatabaseUrl, OpenError,
     locks::lock,
     server::{
-        ANSWER_WITHIN, Address, Fault, OPEN_WITHIN, Readers, Waiting, all, begin_sql,
+        ANSWER_WITHIN, Address, Fault, OPEN_WITHIN, OwnWaiting, Readers, Waiting, all, begin_sql,
         hold::{Hold, holders},
         is_full, is_lost, run,
         schema::{ADVISORY, Schema, check_server, server, server_name, unfit},
@@ -61,6 +61,8 @@ ON CONFLICT (space, key) DO UPDATE SET value = excluded.value";
 
 pub(super) struct PostgresTable {
     waiting: Waiting,
+    /// The writing thread's, with `writer`.
+    own: OwnWaiting,
     server: String,
     address: Address,
     hold: Hold,
@@ -87,16 +89,19 @@ impl PostgresTable {
             return Err(unfit(reason, "name the server itself"));
         }
         let waiting = Waiting::start("state-server")?;
-        let (server, writer, readers) = waiting.apart(OPEN_WITHIN, async || {
+        let own = OwnWaiting::start()?;
+        let (server, writer) = own.apart(OPEN_WITHIN, async || {
             let mut writer = SCHEMA.prepare(&address).await?;
             if !hold.take(&mut writer, &address).await.map_err(OpenError::Server)? {
                 let reason = if alone { "a service has the state" } else { MOVING };
                 return Err(unfit(reason, "wait for its end"));
             }
-            Ok((server_name(&mut writer, &address).await?, writer, address.readers(READERS, READER_WITHIN)))
+            Ok((server_name(&mut writer, &address).await?, writer))
         })?;
+        let readers = waiting.apart(OPEN_WITHIN, async || Ok(address.readers(READERS, READER_WITHIN)))?;
         Ok(Self {
             waiting,
+            own,
             server,
             address,
             hold,
@@ -302,7 +307,7 @@ impl Table for PostgresTable {
     fn write(&self, later: &[Pending], batches: &[Batch]) -> Result<Vec<Result<(), StateError>>, WriteFault> {
         let mut held = lock(&self.writer);
         let mut sent = false;
-        let written = self.waiting.on_this_thread(self.write_again(&mut held, later, batches, &mut sent));
+        let written = self.own.run(self.write_again(&mut held, later, batches, &mut sent));
         self.unreached.store(written.is_err(), Relaxed);
         written.map_err(|fault| {
             // Dropped, and with it the lock.

@@ -2,6 +2,8 @@
 //!
 //! One statement moves the head from where the batch begins, and inserts the events only if it
 //! was there. It is its own transaction; through a pooler it is the turn's, and COMMIT follows.
+//! Where others wait, the session's turn becomes that of this transaction: it goes on to the next
+//! once the batch stands, without another message, and no sooner.
 //!
 //! An answer that does not come leaves open what became of it. That is looked up in a session
 //! that has the turn: whoever had it before is at an end then, so that nobody is told
@@ -15,6 +17,7 @@ use super::{
     super::{AppendFault, Fault, Place, Row, TurnFault},
     CHANNEL, PostgresLog, Way,
     read::bound,
+    schema::TURN,
     turn::{Clock, Had, Held, connection},
 };
 use crate::{
@@ -28,6 +31,7 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(5);
 const SETTLE_EVERY: Duration = Duration::from_millis(100);
 /// No time of this machine: what the log's clock said then is asked again.
 const NEVER: i64 = i64::MIN;
+/// The turn is taken once more, by the transaction, before the session's is given up. CASE keeps that order.
 const APPEND: &str = "
 WITH moved AS (
   UPDATE ledger.head SET position = $15, leaf = $16 WHERE position = $17 AND leaf = $18 RETURNING 1
@@ -43,7 +47,9 @@ WITH moved AS (
   WHERE EXISTS (SELECT FROM moved)
   RETURNING 1
 )
-SELECT (SELECT count(*) FROM appended), ledger.now(), (SELECT pg_notify($19, $20)::text FROM moved)";
+SELECT (SELECT count(*) FROM appended), ledger.now(), (SELECT pg_notify($19, $20)::text FROM moved),
+  CASE WHEN NOT $21 THEN false WHEN pg_try_advisory_xact_lock($22) THEN pg_advisory_unlock($22) ELSE false END,
+  CASE WHEN $21 THEN set_config('idle_session_timeout', '0', false) END";
 
 /// What became of an append that no answer came to.
 enum Settled {
@@ -53,16 +59,17 @@ enum Settled {
 }
 
 impl PostgresLog {
-    /// Appends in the turn that this node has.
-    pub(crate) fn append(&self, rows: &[Row]) -> Result<(), AppendFault> {
+    /// Appends in the turn that this node has. `more`: units wait, to be appended after these.
+    pub(crate) fn append(&self, rows: &[Row], more: bool) -> Result<(), AppendFault> {
         let Some(last) = rows.last().map(|row| (row.position, row.leaf)) else { return Ok(()) };
         let mut again = true;
         loop {
             let mut held = lock(&self.writer);
             // Without its connection the turn is over, and nothing was sent.
             let Some(Held { connection, turn: Some(had) }) = held.as_mut() else { return Err(AppendFault::Busy) };
-            let appending = within(ANSWER_WITHIN, self.insert(connection, rows, had.place));
-            let fault = match self.waiting.on_this_thread(appending) {
+            let goes_on = self.goes_on_with(had, more);
+            let appending = within(ANSWER_WITHIN, self.insert(connection, rows, had.place, goes_on));
+            let fault = match self.own.run(appending) {
                 Ok(None) => {
                     *held = None;
                     tracing::error!("a batch was not appended: the log does not end where the turn began");
@@ -70,7 +77,7 @@ impl PostgresLog {
                 }
                 Ok(Some(clock)) => match self.commit(connection) {
                     Ok(()) => {
-                        self.landed(&mut held, last, clock);
+                        self.landed(&mut held, last, clock, goes_on);
                         return Ok(());
                     }
                     Err(fault) => fault,
@@ -101,15 +108,15 @@ impl PostgresLog {
     fn commit(&self, on: &mut PgConnection) -> Result<(), Fault> {
         match self.way {
             Way::Alone | Way::Session => Ok(()),
-            Way::Transaction => self.waiting.on_this_thread(within(ANSWER_WITHIN, run(on, "COMMIT"))),
+            Way::Transaction => self.own.run(within(ANSWER_WITHIN, run(on, "COMMIT"))),
         }
     }
 
-    /// The turn goes on from there, unless it was the transaction's.
-    fn landed(&self, held: &mut Option<Held>, last: Place, clock: Clock) {
+    /// This node's turn lasts, unless it was the transaction's, or went on to the next.
+    fn landed(&self, held: &mut Option<Held>, last: Place, clock: Clock, goes_on: bool) {
         let Some(held) = held else { return };
         match &mut held.turn {
-            Some(had) if self.way != Way::Transaction => {
+            Some(had) if self.way != Way::Transaction && !goes_on => {
                 had.place = last;
                 had.clock = Clock { local: had.begun, ..clock };
             }
@@ -118,7 +125,13 @@ impl PostgresLog {
     }
 
     /// None: the log does not end where the batch begins, and nothing is appended.
-    async fn insert(&self, on: &mut PgConnection, rows: &[Row], before: Place) -> Result<Option<Clock>, Fault> {
+    async fn insert(
+        &self,
+        on: &mut PgConnection,
+        rows: &[Row],
+        before: Place,
+        goes_on: bool,
+    ) -> Result<Option<Clock>, Fault> {
         let Some(last) = rows.last() else { return Ok(None) };
         let told = sqlx::query(APPEND)
             .persistent(self.way != Way::Transaction)
@@ -142,6 +155,8 @@ impl PostgresLog {
             .bind(before.1.as_slice())
             .bind(CHANNEL)
             .bind(self.node.as_str())
+            .bind(goes_on)
+            .bind(TURN)
             // To the server's last word: what goes wrong at the commit comes after the row.
             .fetch_one(on)
             .await?;
@@ -155,7 +170,7 @@ impl PostgresLog {
         let begun = Instant::now();
         loop {
             let mut held = lock(&self.writer);
-            let looked = self.waiting.on_this_thread(async {
+            let looked = self.own.run(async {
                 self.connect_if_none(&mut held).await?;
                 self.look_up(connection(&mut held)?, last).await.map_err(TurnFault::Unreachable)
             });

@@ -1,15 +1,15 @@
 //! The log as one that a ledger is moved to, or from.
 
-use std::sync::{Mutex, atomic::AtomicU64};
-
 use sqlx::{Connection as _, PgConnection, Row as _};
-use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{PostgresLog, READER_WITHIN, READERS, Way, end, read::bound, schema};
+use super::{Parts, PostgresLog, Way, read::bound, schema};
 use crate::{
     DatabaseUrl, OpenError,
-    log::{Origin, ends::Ends, waiting::Waiting},
+    log::{
+        Origin,
+        waiting::{OwnWaiting, Waiting},
+    },
     server::{
         Address, OPEN_WITHIN,
         hold::holders,
@@ -32,14 +32,11 @@ impl PostgresLog {
                 return Ok(None);
             }
             let (origin, server) = (schema::look(&mut on).await?, server_name(&mut on, &address).await?);
-            Ok(Some((origin, server, address.readers(READERS, READER_WITHIN))))
+            Ok(Some((origin, server)))
         })?;
-        let Some((origin, server, readers)) = found else { return Ok(None) };
-        let ends = Ends::start(waiting.handle(), end::End::new(address.clone()));
-        let (node, writer, asked) = (Uuid::new_v4().to_string(), Mutex::default(), Mutex::default());
+        let Some((origin, server)) = found else { return Ok(None) };
         let way = if address.is_pooled() { Way::Transaction } else { Way::Session };
-        let (newest, appended) = (AtomicU64::default(), watch::Sender::default());
-        Ok(Some(Self { waiting, origin, server, way, address, writer, asked, newest, appended, readers, ends, node }))
+        Parts { waiting, own: OwnWaiting::start()?, origin, server, way, address, writer: None }.assemble().map(Some)
     }
 
     pub(crate) fn arrival(&self) -> Result<Option<Uuid>, OpenError> {

@@ -5,23 +5,24 @@
 //! So a node that waits follows them: when it gets the turn there is only the last batch left.
 
 use std::{
+    pin::Pin,
     sync::atomic::Ordering::Relaxed,
     time::{Duration, Instant},
 };
 
 use sqlx::{PgConnection, postgres::PgRow};
-use tokio::{
-    sync::watch,
-    task::{JoinError, JoinHandle},
-};
+use tokio::sync::watch;
 
 use super::{
     super::{Place, Row, TurnFault},
     PostgresLog, Way, hold,
     schema::TURN,
-    turn::{HEAD, Held, PAGE, news, news_sql},
+    turn::{Held, news_sql},
 };
-use crate::server::{ANSWER_WITHIN, Fault, IDLE_WITHIN, all, begin_sql, within};
+use crate::{
+    locks::lock,
+    server::{ANSWER_WITHIN, Address, Fault, IDLE_WITHIN, all, begin_sql, within},
+};
 
 /// How long a node that waits lets news gather before it reads it. Whoever is next has the turn so soon after
 /// another's commit that there may be nothing to be done before; and what is folded at once costs less.
@@ -29,36 +30,35 @@ const NEWS_GATHERS: Duration = Duration::from_micros(1_500);
 /// So many of the newest events come with the turn at most.
 const MOST_NEWEST: u64 = 256;
 
-/// A message that asks for the turn is on its way, or waits at the server.
+/// The setting that ends the session of a node that stands still with the turn.
+pub(super) const IDLE: &str = "idle_session_timeout";
+
+/// A message that asks for the turn is on its way, or waits at the server. Dropped, it drops its connection,
+/// and with it the turn or the wish for it.
 pub(super) struct Asked {
-    told: JoinHandle<(PgConnection, Result<Vec<PgRow>, Fault>)>,
+    told: Pin<Box<dyn Future<Output = Told> + Send>>,
     /// Changes when another node has appended.
     appended: watch::Receiver<Option<Instant>>,
     /// The connection had been there already: it may have died while nobody used it.
     pub was_idle: bool,
 }
 
-impl Drop for Asked {
-    /// Its connection is dropped, and with it the turn or the wish for it.
-    fn drop(&mut self) {
-        self.told.abort();
-    }
-}
+/// The server's answer, and the connection that has the turn if it gave it.
+type Told = (PgConnection, Result<Vec<PgRow>, Fault>);
 
 /// What a wait came to.
 pub(super) enum Waited {
-    /// The server's answer, and the connection that has the turn if it gave it.
-    Told(PgConnection, Result<Vec<PgRow>, Fault>),
+    Told(Told),
     /// Others have appended this; the wait goes on.
     News(Vec<Row>),
 }
 
 impl PostgresLog {
-    /// Asks for the turn in a task of its own, so that others can be followed until it is had.
+    /// Asks for the turn, so that others can be followed until it is had.
     pub(super) fn ask(&self, held: Held, was_idle: bool) -> Asked {
         let Held { mut connection, turn } = held;
         let sql = self.turn_sql(turn.is_some(), self.newest.load(Relaxed));
-        let told = self.waiting.handle().spawn(async move {
+        let told = Box::pin(async move {
             let told = within(ANSWER_WITHIN, all(&mut connection, &sql)).await;
             (connection, told)
         });
@@ -69,26 +69,37 @@ impl PostgresLog {
     /// in one message: others wait for every round trip. Each statement sees what is committed when it
     /// begins, so all that went before the turn.
     pub(super) fn turn_sql(&self, has_one: bool, newest: u64) -> String {
-        let newest = if newest == 0 {
-            String::new()
-        } else {
-            news_sql(&format!("(SELECT position FROM ledger.head) - {newest}"), &(newest + 1))
-        };
-        let taken = match self.way {
-            Way::Alone => "SELECT true".to_owned(),
+        let newest = newest.min(MOST_NEWEST);
+        if self.way != Way::Transaction {
+            let take = if has_one { "ledger_turn_again" } else { "ledger_turn" };
+            let news = if newest == 0 { String::new() } else { format!("; EXECUTE ledger_news ({newest})") };
+            return format!("EXECUTE {take}; EXECUTE ledger_end{news}");
+        }
+        let news = if newest == 0 { String::new() } else { newest_sql(&newest.to_string()) };
+        format!(
+            "{}; SET LOCAL ledger.writer = '{}'; SELECT pg_advisory_xact_lock({TURN}); {}; {news}",
+            begin_sql(),
+            self.origin.id,
+            end_sql(self.way, &self.address),
+        )
+    }
+
+    /// What `turn_sql` executes in a session that keeps it: planned once.
+    pub(super) fn prepare_sql(way: Way, address: &Address) -> String {
+        let (first, again) = match way {
+            Way::Alone => ("true".to_owned(), "true".to_owned()),
             // Whoever waits comes first.
-            Way::Session if has_one => format!("SELECT pg_advisory_unlock({TURN}), pg_advisory_lock({TURN})"),
-            Way::Session => {
-                let idle = IDLE_WITHIN.as_millis();
-                format!("SET idle_session_timeout = {idle}; SELECT pg_advisory_lock({TURN})")
-            }
-            Way::Transaction => format!(
-                "{}; SET LOCAL ledger.writer = '{}'; SELECT pg_advisory_xact_lock({TURN})",
-                begin_sql(),
-                self.origin.id,
+            Way::Session | Way::Transaction => (
+                format!("set_config('{IDLE}', '{}', false), pg_advisory_lock({TURN})", IDLE_WITHIN.as_millis()),
+                format!("pg_advisory_unlock({TURN}), pg_advisory_lock({TURN})"),
             ),
         };
-        format!("{taken}; {HEAD}; SELECT ledger.now(), {}; {newest}", hold(self.way).within(&self.address))
+        format!(
+            "PREPARE ledger_turn AS SELECT {first}; PREPARE ledger_turn_again AS SELECT {again}; \
+             PREPARE ledger_end AS {}; PREPARE ledger_news (bigint) AS {}",
+            end_sql(way, address),
+            newest_sql("$1"),
+        )
     }
 
     /// What came with a turn tells what is asked for with the next one: too few cost a round trip, too many
@@ -103,12 +114,12 @@ impl PostgresLog {
         loop {
             tokio::select! {
                 biased;
-                told = &mut asked.told => return had(told),
+                told = &mut asked.told => return Ok(Waited::Told(told)),
                 // The log is dropped only after its writer has ended.
                 Ok(()) = asked.appended.changed() => {}
             }
             if let Ok(told) = tokio::time::timeout(NEWS_GATHERS, &mut asked.told).await {
-                return had(told);
+                return Ok(Waited::Told(told));
             }
             match self.news_beside(since).await {
                 Ok(news) if !news.is_empty() => return Ok(Waited::News(news)),
@@ -119,17 +130,25 @@ impl PostgresLog {
         }
     }
 
-    /// News, on a connection that is not the one for turns.
+    /// News, on a connection that is not the one for turns. One that fails is made anew the next time.
     async fn news_beside(&self, since: Place) -> Result<Vec<Row>, TurnFault> {
-        let unreachable = |fault: sqlx::Error| TurnFault::Unreachable(fault.into());
-        let mut on = self.readers.session().await.map_err(unreachable)?;
-        let read = news(&mut on, (since, PAGE), self.readers.keep_statements()).await?;
-        on.end().await.map_err(unreachable)?;
+        let kept = lock(&self.follower).take();
+        let mut on = match kept {
+            Some(kept) => kept,
+            None => self.address.connect().await.map_err(TurnFault::Unreachable)?,
+        };
+        let read = self.look_since(&mut on, since).await?;
+        *lock(&self.follower) = Some(on);
         Ok(read)
     }
 }
 
-fn had(told: Result<(PgConnection, Result<Vec<PgRow>, Fault>), JoinError>) -> Result<Waited, TurnFault> {
-    let (connection, told) = told.map_err(|fault| TurnFault::Unreachable(fault.into()))?;
-    Ok(Waited::Told(connection, told))
+/// Where the log ends, what its clock says, and whether this node may still use it.
+fn end_sql(way: Way, address: &Address) -> String {
+    format!("SELECT position, leaf, ledger.now(), {} FROM ledger.head", hold(way).within(address))
+}
+
+/// So many of the newest events, and the one before them. The limit is the same for all, so that one plan serves.
+fn newest_sql(newest: &str) -> String {
+    news_sql(&format!("(SELECT position FROM ledger.head) - {newest}"), &(MOST_NEWEST + 1))
 }

@@ -21,11 +21,16 @@ use std::{
 };
 
 use asked::Asked;
+use sqlx::PgConnection;
 use tokio::sync::watch;
 use turn::Held;
 use uuid::Uuid;
 
-use super::{DatabaseUrl, Origin, ends::Ends, waiting::Waiting};
+use super::{
+    DatabaseUrl, Origin,
+    ends::Ends,
+    waiting::{OwnWaiting, Waiting},
+};
 use crate::{
     OpenError, Position, ReadError,
     server::{
@@ -57,14 +62,18 @@ enum Way {
 
 pub(crate) struct PostgresLog {
     waiting: Waiting,
+    /// The writer thread's, with `writer`, `asked` and `follower`.
+    own: OwnWaiting,
     origin: Origin,
     server: String,
     way: Way,
     address: Address,
-    /// The connection that turns are taken on; only the writer thread uses it. None: to be made.
+    /// The connection that turns are taken on. None: to be made.
     writer: Mutex<Option<Held>>,
     /// That connection while it waits for a turn.
     asked: Mutex<Option<Asked>>,
+    /// The one that others are followed on meanwhile. None: to be made.
+    follower: Mutex<Option<PgConnection>>,
     /// How many of the newest events are to come with the next turn.
     newest: AtomicU64,
     /// When another node was last heard to have appended.
@@ -73,6 +82,42 @@ pub(crate) struct PostgresLog {
     ends: Ends,
     /// Tells this node's notifications from those of others.
     node: String,
+}
+
+/// What a log is made of that is not the same for all.
+struct Parts {
+    waiting: Waiting,
+    own: OwnWaiting,
+    origin: Origin,
+    server: String,
+    way: Way,
+    address: Address,
+    /// Of `own`.
+    writer: Option<PgConnection>,
+}
+
+impl Parts {
+    fn assemble(self) -> Result<PostgresLog, OpenError> {
+        let Self { waiting, own, origin, server, way, address, writer } = self;
+        let readers = waiting.apart(OPEN_WITHIN, async || Ok(address.readers(READERS, READER_WITHIN)))?;
+        let ends = Ends::start(waiting.handle(), end::End::new(address.clone()));
+        Ok(PostgresLog {
+            waiting,
+            own,
+            origin,
+            server,
+            way,
+            address,
+            writer: Mutex::new(writer.map(|connection| Held { connection, turn: None })),
+            asked: Mutex::default(),
+            follower: Mutex::default(),
+            newest: AtomicU64::default(),
+            appended: watch::Sender::default(),
+            readers,
+            ends,
+            node: Uuid::new_v4().to_string(),
+        })
+    }
 }
 
 impl PostgresLog {
@@ -90,20 +135,18 @@ impl PostgresLog {
             (false, true) => Way::Transaction,
         };
         let waiting = Waiting::start("postgres")?;
-        let (origin, server, writer, readers) = waiting.apart(OPEN_WITHIN, async || {
+        let own = OwnWaiting::start()?;
+        let (origin, server, writer) = own.apart(OPEN_WITHIN, async || {
             let mut writer = schema::SCHEMA.prepare(&address).await?;
             let origin = schema::look(&mut writer).await?;
             if !turn::settle_in(&mut writer, way, &address, &origin).await.map_err(OpenError::Server)? {
                 return Err(unfit(who_has_it(way), "stop it, or name another database"));
             }
             let server = server_name(&mut writer, &address).await?;
-            Ok((origin, server, writer, address.readers(READERS, READER_WITHIN)))
+            Ok((origin, server, writer))
         })?;
-        let ends = Ends::start(waiting.handle(), end::End::new(address.clone()));
-        let (asked, appended, node) = (Mutex::default(), watch::Sender::default(), Uuid::new_v4().to_string());
-        let newest = AtomicU64::default();
-        let writer = Mutex::new(Some(Held { connection: writer, turn: None }));
-        Ok(Self { waiting, origin, server, way, address, writer, asked, newest, appended, readers, ends, node })
+        let parts = Parts { waiting, own, origin, server, way, address, writer: Some(writer) };
+        parts.assemble()
     }
 
     pub(crate) fn origin(&self) -> &Origin {

@@ -1,7 +1,8 @@
 //! Turns: the right to append, and what a node is told when it gets it.
 //!
 //! Who has the turn may append batch after batch, each of them one message, for some milliseconds;
-//! then whoever waits longest has it. What others have written comes with it.
+//! then whoever waits longest has it, from the moment on at which the last append stands.
+//! What others have written comes with it.
 //! It is a courtesy and a fence: that nothing is appended elsewhere than at the log's end is the
 //! append's own condition (see `append`).
 
@@ -15,7 +16,7 @@ use sqlx::{FromRow as _, PgConnection, Row as _, postgres::PgRow};
 use super::{
     super::{Fault, Origin, Place, Row, Shared, Turn, TurnFault},
     PostgresLog, Way,
-    asked::{Asked, Waited},
+    asked::{Asked, IDLE, Waited},
     hold,
     read::{COLUMNS, bound},
     schema, who_has_it,
@@ -30,7 +31,7 @@ pub(super) const PAGE: i64 = 1_024;
 /// News that is read while everybody waits; with more the turn is let go first.
 const NEWS_IN_TURN: i64 = 1_024;
 /// Rows of an answer to `turn_sql` before those of events.
-const BEFORE_NEWS: usize = 3;
+const BEFORE_NEWS: usize = 2;
 /// How long a node keeps its turn: as long as it appends, and without anything to append.
 struct Keeps {
     appending: Duration,
@@ -38,6 +39,9 @@ struct Keeps {
 }
 /// Where others write, too: they wait for it.
 const AMONG_OTHERS: Keeps = Keeps { appending: Duration::from_millis(5), idle: Duration::ZERO };
+/// A turn that is older goes on with the append that leaves nothing waiting; in a younger one more may come
+/// until the answer does.
+const GOES_ON_AFTER: Duration = Duration::from_micros(700);
 /// Where nobody else has written of late: whoever begins to waits once.
 const UNDISTURBED: Keeps = Keeps { appending: Duration::from_millis(20), idle: Duration::from_millis(2) };
 /// How long others are thought to write after they were last heard to.
@@ -90,7 +94,7 @@ impl Shared for PostgresLog {
 
     fn news(&self, since: Place) -> Result<Vec<Row>, TurnFault> {
         let mut held = lock(&self.writer);
-        self.waiting.on_this_thread(async {
+        self.own.run(async {
             let was_idle = self.connect_if_none(&mut held).await?;
             let read = match self.look_since(connection(&mut held)?, since).await {
                 Err(TurnFault::Unreachable(fault)) if was_idle && is_lost(&*fault) => {
@@ -118,14 +122,14 @@ impl Shared for PostgresLog {
             return Ok(Turn::Taken { now: Some(had.clock.said), news: Vec::new() });
         }
         let asked = lock(&self.asked).take();
-        self.waiting.on_this_thread(async {
+        self.own.run(async {
             let mut asked = match asked {
                 Some(asked) => asked,
                 None => self.ask_on(&mut held).await?,
             };
             loop {
                 let (mut connection, told) = match self.wait_or_follow(&mut asked, since).await? {
-                    Waited::Told(connection, told) => (connection, told),
+                    Waited::Told(told) => told,
                     Waited::News(news) => {
                         *lock(&self.asked) = Some(asked);
                         return Ok(Turn::Awaited { news });
@@ -160,7 +164,7 @@ impl Shared for PostgresLog {
         }
         if let Some(Held { connection, turn }) = held.as_mut()
             && turn.take().is_some()
-            && self.waiting.on_this_thread(self.give_back(connection)).is_err()
+            && self.own.run(self.give_back(connection)).is_err()
         {
             *held = None;
         }
@@ -173,8 +177,16 @@ impl PostgresLog {
         if heard.is_some_and(|at| at.elapsed() < OTHERS_COUNT_FOR) { AMONG_OTHERS } else { UNDISTURBED }
     }
 
+    /// Whether the turn goes on to the next with an append: others want it, and nothing is left to be appended,
+    /// or its time is over.
+    pub(super) fn goes_on_with(&self, had: &Had, more: bool) -> bool {
+        let keeps = self.keeps();
+        let after = if more { keeps.appending } else { GOES_ON_AFTER };
+        self.way == Way::Session && keeps.idle.is_zero() && had.since.elapsed() >= after
+    }
+
     /// News beside all turns.
-    async fn look_since(&self, on: &mut PgConnection, since: Place) -> Result<Vec<Row>, TurnFault> {
+    pub(super) async fn look_since(&self, on: &mut PgConnection, since: Place) -> Result<Vec<Row>, TurnFault> {
         if self.way != Way::Transaction {
             return news(on, (since, PAGE), true).await;
         }
@@ -224,13 +236,13 @@ impl PostgresLog {
 
     /// The turn that an answer to `turn_sql` gives, and where the log ends.
     pub(super) fn had(&self, told: &[PgRow], local: i64) -> Result<(Place, Had), Fault> {
-        let [_, head, clock, ..] = told else { return Err("the log has no head".into()) };
-        let place = place(head)?;
-        if !clock.try_get::<bool, _>(1)? {
+        let [_, end, ..] = told else { return Err("the log has no head".into()) };
+        let place = place(end)?;
+        if !end.try_get::<bool, _>(3)? {
             return Err(who_has_it(self.way).into());
         }
         let since = Instant::now();
-        let clock = Clock { said: clock.try_get(0)?, heard: since, local };
+        let clock = Clock { said: end.try_get(2)?, heard: since, local };
         Ok((place, Had { place, clock, begun: local, since }))
     }
 
@@ -238,7 +250,7 @@ impl PostgresLog {
     async fn give_back(&self, on: &mut PgConnection) -> Result<(), Fault> {
         let sql = match self.way {
             Way::Alone => return Ok(()),
-            Way::Session => format!("SELECT pg_advisory_unlock({}); SET idle_session_timeout = 0", schema::TURN),
+            Way::Session => format!("SELECT pg_advisory_unlock({}); SET {IDLE} = 0", schema::TURN),
             Way::Transaction => "ROLLBACK".to_owned(),
         };
         within(ANSWER_WITHIN, run(on, &sql)).await
@@ -276,10 +288,11 @@ pub(super) async fn settle_in(
     if way != Way::Transaction {
         let sql = format!(
             "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; SET lock_timeout = {}; \
-             SET statement_timeout = {}; SET ledger.writer = '{}'",
+             SET statement_timeout = {}; SET ledger.writer = '{}'; {}",
             LOCK_WITHIN.as_millis(),
             STATEMENT_WITHIN.as_millis(),
-            origin.id
+            origin.id,
+            PostgresLog::prepare_sql(way, address),
         );
         run(on, &sql).await?;
     }
@@ -292,7 +305,6 @@ pub(super) fn connection(held: &mut Option<Held>) -> Result<&mut PgConnection, T
     held.as_mut().map(|held| &mut held.connection).ok_or_else(none)
 }
 
-pub(super) const HEAD: &str = "SELECT position, leaf FROM ledger.head";
 const NO_CONNECTION: &str = "there is no connection";
 const SHORTER: &str = "it ends before this node's last event, or with another one";
 
