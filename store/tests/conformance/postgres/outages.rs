@@ -8,7 +8,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc,
     },
-    time::Duration,
 };
 
 use serde_json::json;
@@ -203,53 +202,45 @@ const HAD: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_writes_among_others_hands_the_turn_on_with_the_last_append() {
-    let bench = Bench::postgres(Cluster::shared());
+async fn a_turn_that_goes_with_an_append_goes_on_once_it_stands() {
+    let bench = Bench::postgres(Cluster::own());
     let database = bench.database.as_ref().unwrap();
-    // It takes so long over what others wrote that nothing is worth waiting for in its turn.
-    let slow: ClaimsOf = Arc::new(|_, _, payload| {
-        if payload.contains(r#""slow":true"#) {
-            std::thread::sleep(Duration::from_millis(50));
+    // It takes some time over what others wrote: young turns do not go with an append.
+    let (stalled, stalls) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let claims: ClaimsOf = Arc::new(move |_, _, payload| {
+        if payload.contains(r#""stall":true"#) {
+            stalled.send(()).unwrap();
+            wait.lock().unwrap().recv().unwrap();
         }
         vec![]
     });
-    let node = bench.node_with(tempfile::tempdir().unwrap(), slow);
+    let node = bench.node_with(tempfile::tempdir().unwrap(), claims);
+    let submitted = |ledger: &Ledger, unit| {
+        let ledger = ledger.clone();
+        tokio::spawn(async move { ledger.submit(unit).await })
+    };
     let mut holder = connected(database).await;
     holder.execute("BEGIN; SELECT * FROM ledger.head FOR UPDATE").await.unwrap();
-    let ledger = bench.ledger.clone();
-    let first = tokio::spawn(async move { ledger.submit(unit([(stream(1), 0, json!({"slow": true}))])).await });
+    let first = submitted(&bench.ledger, unit([(stream(1), 0, json!({"stall": true}))]));
     writer_at(database, "wait_event_type = 'Lock' AND query LIKE '%ledger.events%'");
-    let ledger = node.ledger.clone();
-    let second = tokio::spawn(async move { ledger.submit(create(2)).await });
-    let session = writer_at(database, "wait_event = 'advisory'");
+    let second = submitted(&node.ledger, create(2));
+    writer_at(database, "wait_event = 'advisory'");
     holder.execute("ROLLBACK").await.unwrap();
     assert_eq!(first.await.unwrap().unwrap().last, 1);
-    assert_eq!(second.await.unwrap().unwrap().last, 2);
-    let given_back = "SELECT query LIKE 'SELECT pg_advisory_unlock%' FROM pg_stat_activity WHERE pid =";
-    assert_eq!(database.run(&format!("{given_back} {session}")), "f", "not with a message of its own");
-    assert_eq!(database.run(HAD), "0", "it went with the commit");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_turn_that_goes_with_an_append_goes_on_once_it_stands() {
-    let bench = Bench::postgres(Cluster::own());
-    let (database, node) = (bench.database.as_ref().unwrap(), bench.node());
-    node.submit(create(1)).await.unwrap();
+    stalls.recv().unwrap();
     // A standby that never comes: the statement is done, and its commit is not over.
     wait_for_a_standby(database, "nobody");
-    let submitted = |ledger: &Ledger, number| {
-        let ledger = ledger.clone();
-        tokio::spawn(async move { ledger.submit(create(number)).await })
-    };
-    let first = submitted(&bench.ledger, 2);
+    go_on.send(()).unwrap();
     writer_at(database, "wait_event = 'SyncRep'");
-    let second = submitted(&node, 3);
+    let third = submitted(&bench.ledger, create(3));
     writer_at(database, "wait_event = 'advisory'");
     wait_for_a_standby(database, "");
-    assert_eq!(first.await.unwrap().unwrap().last, 2);
-    assert_eq!(second.await.unwrap().unwrap().last, 3);
-    bench.ledger.watch_head().wait_for(|head| *head == 3).await.unwrap();
-    assert_eq!(node.read_log(0, 9).unwrap(), bench.ledger.read_log(0, 9).unwrap());
+    assert_eq!(second.await.unwrap().unwrap().last, 2);
+    assert_eq!(third.await.unwrap().unwrap().last, 3);
+    node.ledger.watch_head().wait_for(|head| *head == 3).await.unwrap();
+    assert_eq!(node.ledger.read_log(0, 9).unwrap(), bench.ledger.read_log(0, 9).unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
