@@ -197,17 +197,10 @@ async fn who_writes_all_the_time_lets_others_write_and_who_stops_gives_its_turn_
     while database.run(HAD) != "0" {}
 }
 
-/// Those who have the turn, or wait for it with its lock in sight.
-const HAD: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' \
-                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_turn_that_goes_with_an_append_goes_on_once_it_stands() {
-    let bench = Bench::postgres(Cluster::own());
-    let database = bench.database.as_ref().unwrap();
-    // It takes some time over what others wrote: young turns do not go with an append.
+/// Who stands still over what another node wrote says so, and goes on when told.
+fn stalling() -> (ClaimsOf, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (stalled, stalls) = mpsc::channel();
-    let (go_on, wait) = mpsc::channel::<()>();
+    let (go_on, wait) = mpsc::channel();
     let wait = Mutex::new(wait);
     let claims: ClaimsOf = Arc::new(move |_, _, payload| {
         if payload.contains(r#""stall":true"#) {
@@ -216,6 +209,19 @@ async fn a_turn_that_goes_with_an_append_goes_on_once_it_stands() {
         }
         vec![]
     });
+    (claims, stalls, go_on)
+}
+
+/// Who has the turn, or waits for it.
+const HAD: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' \
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_goes_with_an_append_goes_on_once_it_stands() {
+    let bench = Bench::postgres(Cluster::own());
+    let database = bench.database.as_ref().unwrap();
+    // It takes some time over what others wrote: young turns do not go with an append.
+    let (claims, stalls, go_on) = stalling();
     let node = bench.node_with(tempfile::tempdir().unwrap(), claims);
     let submitted = |ledger: &Ledger, unit| {
         let ledger = ledger.clone();
@@ -263,16 +269,7 @@ async fn a_node_that_stalls_in_its_turn_loses_it_and_holds_up_nobody() {
     let bench = Bench::postgres(Cluster::shared());
     let database = bench.database.as_ref().unwrap();
     // It stands still while it folds what another node wrote, as a paused machine would.
-    let (stalled, stalls) = mpsc::channel();
-    let (go_on, wait) = mpsc::channel::<()>();
-    let wait = Mutex::new(wait);
-    let claims: ClaimsOf = Arc::new(move |_, _, payload| {
-        if payload.contains(r#""stall":true"#) {
-            stalled.send(()).unwrap();
-            wait.lock().unwrap().recv().unwrap();
-        }
-        vec![]
-    });
+    let (claims, stalls, go_on) = stalling();
     let node = bench.node_with(tempfile::tempdir().unwrap(), claims);
     let mut holder = PgConnection::connect(&database.url()).await.unwrap();
     holder.execute("BEGIN; SELECT * FROM ledger.head FOR UPDATE").await.unwrap();
