@@ -284,7 +284,7 @@ impl CommandBus {
         Self { runner }
     }
 
-    /// What every request begins with: whatever was acknowledged before, at this node
+    /// What nearly every request begins with (not those whose context is `late`): whatever was acknowledged before, at this node
     /// or at another one, is seen by everything that is asked afterwards.
     ///
     /// # Errors

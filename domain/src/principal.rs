@@ -214,6 +214,9 @@ pub struct Context {
     pub waits_for_mail: bool,
     /// When the request arrived, by the service's clock.
     pub arrived: Timestamp,
+    /// Nobody has asked yet what other services acknowledged before: what is not checked where the log ends,
+    /// as a unit is that writes, may be old.
+    pub late: bool,
 }
 
 impl Context {
@@ -230,6 +233,7 @@ impl Context {
             peer: None,
             waits_for_mail: false,
             arrived,
+            late: false,
         }
     }
 

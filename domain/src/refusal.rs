@@ -135,6 +135,9 @@ pub enum Failure {
     /// The same `Idempotency-Key` came with another body.
     #[error("the idempotency key was used with another body")]
     KeyReused,
+    /// The caller was somebody when they were asked who they are, and is no longer where the log ends.
+    #[error("the token is unknown or revoked")]
+    Nobody,
     #[error("the service cannot do this now")]
     Unavailable(#[from] Unavailable),
     #[error("internal failure")]

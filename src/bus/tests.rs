@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::clock::ManualClock;
+use domain::application::Application;
 use domain::organization::Organization;
 use domain::tenant::Tenant;
-use domain::use_cases::{CreateOrganization, CreateTenant, UpdateOrganization};
-use domain::{Actor, CommandBus, IdempotencyKey, UseCase};
+use domain::use_cases::{CreateApplication, CreateOrganization, CreateTenant, RevokeApplication, UpdateOrganization};
+use domain::{Actor, CommandBus, IdempotencyKey, Scope, UseCase};
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use store::{BackendOptions, LedgerOptions, StateOptions, VaultOptions};
@@ -45,6 +47,28 @@ async fn who_has_read_a_version_in_the_log_gets_no_older_one() {
     let since = second.load_since::<Organization>(&tenant, made.id, renamed.version).await.unwrap();
     assert_eq!((since.version, since.name.as_str()), (2, "Acme & Sons"));
     assert_eq!(second.load::<Organization>(&tenant, made.id).await.unwrap().name, "Acme & Sons", "from then on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_that_was_revoked_elsewhere_a_moment_ago_writes_nothing() {
+    let [first, late] = two_of_one_ledger();
+    let tenant = TenantName::default_tenant();
+    let context = |actor| Context::new(tenant.clone(), actor, Channel::Jsonapi, Uuid::now_v7(), late.now());
+    first.perform(context(Actor::Deployment), CreateTenant {}).await.unwrap();
+    let (application, scopes) = (Uuid::now_v7(), BTreeSet::from([Scope::Organizations]));
+    let shop = CreateApplication { application, name: "shop".to_owned(), scopes };
+    first.perform(context(Actor::Deployment), shop).await.unwrap();
+    let make = |name: &str| CreateOrganization { name: name.to_owned(), bind_recipient: false };
+    let shop = Actor::Application(application);
+    late.perform(context(shop), make("Acme")).await.unwrap();
+    first.perform(context(Actor::Deployment), RevokeApplication { application }).await.unwrap();
+    let load = || late.load::<Application>(&tenant, application);
+    assert!(!load().await.unwrap().revoked, "nobody told it");
+    let refused = late.perform(context(shop), make("Bolt")).await.unwrap_err();
+    assert!(matches!(refused, Failure::Nobody), "{refused:?}");
+    assert!(load().await.unwrap().revoked);
+    let refused = late.perform(context(shop), make("Bolt")).await.unwrap_err();
+    assert!(matches!(refused, Failure::Nobody), "{refused:?}");
 }
 
 /// A tenant is made; meanwhile the same request arrives at another service, and is quicker.

@@ -4,9 +4,10 @@ use super::cache::AnyState;
 use super::link::link;
 use super::{Inner, REFUSAL, RETRY_AFTER_S, event_store, id_in, lane, mail_board, stream_of};
 use async_trait::async_trait;
+use domain::application::Application;
 use domain::bus::{Claim, MailRef, MailResult, Stream, Subject, Unit};
 use domain::invitation::Digests;
-use domain::{Context, Event, Failure, Origin, Refusal, Root, TenantName, Timestamp, Unavailable};
+use domain::{Actor, Context, Event, Failure, Origin, Refusal, Root, TenantName, Timestamp, Unavailable};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,6 +51,17 @@ impl LedgerUnit {
     pub fn new(inner: Arc<Inner>, context: Context) -> Self {
         let now = inner.clock.now();
         Self { inner, context, now, open: vec![], written: vec![], claims: vec![], remembers_refusal: false }
+    }
+
+    /// Looks at the application that acts like at everything else a unit decides on: one that was revoked after
+    /// it was asked who it is, here or at another service, writes nothing. Users' rights are for each use case to ask.
+    ///
+    /// # Errors
+    /// [`Failure::Nobody`].
+    pub async fn who_acts(&mut self) -> Result<(), Failure> {
+        let Actor::Application(id) = self.context.actor else { return Ok(()) };
+        let application = Stream::<Application>::load(self, id).await?;
+        if application.exists() && !application.revoked { Ok(()) } else { Err(Failure::Nobody) }
     }
 
     pub fn remembers_refusal(&self) -> bool {
@@ -270,6 +282,10 @@ impl Unit for LedgerUnit {
     }
 
     async fn numbered(&mut self, aggregate: &'static str, number: u64) -> Result<Option<Uuid>, Failure> {
+        // Nothing guards a number that is not there yet.
+        if self.context.late {
+            self.inner.ledger.arrive().await.map_err(super::unread)?;
+        }
         let stream = self.inner.ledger.find_tseq(self.context.tenant.as_str(), number).map_err(super::unread)?;
         Ok(stream.filter(|s| s.aggregate_type() == aggregate).as_ref().and_then(id_in))
     }

@@ -188,6 +188,7 @@ fn a_story_on(database: &Database) {
     assert_eq!(database.run("SELECT count(*) FROM ledger.events WHERE event_type = 'EmailSent'"), "16");
 
     a_session_ends_everywhere(&nodes, &organization, &letters);
+    what_others_did_counts_for_who_does_not_wait(&nodes);
 }
 
 /// What it may stands in the log, which every request has read to its end.
@@ -202,6 +203,40 @@ fn an_application_ends_everywhere_at_once(nodes: &Nodes) {
     assert_eq!(told(), [200; 3]);
     nodes.deployment().post(&format!("/api/ledger/applications/{id}/revoke"), &json!({})).expect(200);
     assert_eq!(told(), [401; 3]);
+}
+
+/// Each request goes to the next service as soon as the last one is answered. A program's invitations begin without
+/// a look at where the log ends, and through a pooler a service hears of nothing by itself for half a second.
+fn what_others_did_counts_for_who_does_not_wait(nodes: &Nodes) {
+    for round in 0..nodes.programs.len() {
+        let shop = json!({"name": "shop", "scopes": ["invites"]});
+        let made = nodes.deployment().post("/api/ledger/applications", &shop).expect(201).json();
+        let (id, token) = (made["application"]["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+        let acme = json!({"name": format!("Acme {round}")});
+        let acme = nodes.deployment().post("/api/ledger/organizations", &acme).expect(201).json();
+        let acme = acme["id"].as_str().unwrap().parse().unwrap();
+        let invite = |email: &str| Client::new(nodes.next(), Some(token)).invite_document(acme, email, "member");
+        let platform = || {
+            let asked = json!({"EmailAddresses": [format!("late-{round}@platform.example")]});
+            Client::new(nodes.next(), Some(token)).post("/api/users/invitations", &asked).status
+        };
+
+        let faulty = nodes.deployment().invite_document(acme, "one@late.example", "king");
+        assert_eq!(faulty.status, 422, "who may not, or where nothing is, would be told first: {}", faulty.text());
+        invite("one@late.example").expect(201);
+        let taken = invite("one@late.example").expect(409).json();
+        assert_eq!(taken["errors"][0]["code"], "already-invited", "{taken}");
+        assert_eq!(platform(), 200);
+
+        let events = || nodes.deployment().get("/api/ledger/status").expect(200).json()["position"].clone();
+        nodes.deployment().post(&format!("/api/ledger/applications/{id}/revoke"), &json!({})).expect(200);
+        let (refused, platform) = (invite("two@late.example").expect(401).json(), platform());
+        assert_eq!(refused["errors"][0]["detail"], "the token is unknown or revoked");
+        assert_eq!(platform, 401);
+        let before = events();
+        invite("three@late.example").expect(401);
+        assert_eq!(events(), before);
+    }
 }
 
 fn a_session_ends_everywhere(nodes: &Nodes, organization: &Value, letters: &[Letter]) {

@@ -95,7 +95,7 @@ impl Fault {
                 tracing::error!(%request_id, failure = told(failure), what, "internal failure");
             }
             Self::Failed(Failure::Unavailable(why)) => tracing::warn!(%request_id, %why, what, "not available"),
-            Self::Failed(Failure::Refused(_) | Failure::KeyReused)
+            Self::Failed(Failure::Refused(_) | Failure::KeyReused | Failure::Nobody)
             | Self::ForeignOrigin
             | Self::NotJson
             | Self::Packed
@@ -148,6 +148,7 @@ fn of_failure(failure: &Failure) -> Word {
     match failure {
         Failure::Refused(refusal) => of_refusal(refusal),
         Failure::KeyReused => word(StatusCode::BAD_REQUEST, "idempotency-key-reused"),
+        Failure::Nobody => word(StatusCode::UNAUTHORIZED, "unauthorized"),
         Failure::Unavailable(Unavailable::Busy { retry_after_s }) => {
             later(StatusCode::SERVICE_UNAVAILABLE, "unavailable", *retry_after_s)
         }

@@ -196,7 +196,7 @@ async fn record(shared: &Shared, row: Row) -> Result<Option<Timestamp>, CourierE
     let failed = match shared.bus.perform(context(&row, shared.clock.now()), case).await {
         // The log's first word counts: of a node that had this mail before, and was stopped, it may be another one.
         Ok(()) => ask::result_since(&shared.ledger, &row, Timestamp(0))?.map_or(failed, |settled| settled.failed),
-        Err(error @ (Failure::Refused(_) | Failure::KeyReused)) => {
+        Err(error @ (Failure::Refused(_) | Failure::KeyReused | Failure::Nobody)) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the ledger refuses a mail's result");
             failed
         }

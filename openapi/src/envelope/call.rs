@@ -79,7 +79,7 @@ impl<'r> Call<'r> {
         }
         let mut faults = self.params.finish();
         let Some(token) = presented? else { return Err(Refused::params(faults)) };
-        let caller = wire::authenticate(self.request, &self.service.identity, &token).await;
+        let caller = wire::authenticate(self.request, self.service, &token).await;
         let mut caller = caller.map_err(|error| nobody(self.request, error))?;
         match &caller.principal {
             Principal::Deployment => caller.tenant = named.unwrap_or(caller.tenant),

@@ -130,6 +130,7 @@ impl From<Failure> for Refused {
         match failure {
             Failure::Refused(refusal) => refusal.into(),
             Failure::KeyReused => Self::param("Idempotency-Key", "was used with another body"),
+            Failure::Nobody => Self::new(Slug::InvalidToken),
             Failure::Unavailable(unavailable) => unavailable.into(),
             Failure::Internal(_) => Self::new(Slug::ApplicationCrash),
         }

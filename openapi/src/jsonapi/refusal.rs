@@ -32,6 +32,7 @@ pub(super) fn failure(arrival: &Arrival, failure: Failure, about: About) -> Refu
         )
         .at(At::Header("Idempotency-Key"))
         .into(),
+        Failure::Nobody => unknown_token(),
         Failure::Unavailable(why) => unavailable(why),
         Failure::Internal(_) => crashed(),
     }

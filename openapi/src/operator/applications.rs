@@ -60,7 +60,13 @@ impl Applications {
             Ok(made) => made.id == id,
             // It may have landed: then the token must still be known.
             Err(Failure::Unavailable(Unavailable::OutcomeUnknown)) => true,
-            Err(Failure::Refused(_) | Failure::KeyReused | Failure::Unavailable(_) | Failure::Internal(_)) => false,
+            Err(
+                Failure::Refused(_)
+                | Failure::KeyReused
+                | Failure::Nobody
+                | Failure::Unavailable(_)
+                | Failure::Internal(_),
+            ) => false,
         };
         if !is_there {
             self.0.identity.forget_application(id).await?;

@@ -175,6 +175,7 @@ fn failed(failure: &Failure, request: &Request) -> Said {
     match failure {
         Failure::Refused(refusal) => refusal_said(refusal),
         Failure::KeyReused => Said::new(StatusCode::CONFLICT, "idempotency_key_reused", failure.to_string()),
+        Failure::Nobody => caller(CallerError::Unknown, request),
         Failure::Unavailable(why) => unavailable(*why),
         Failure::Internal(_) => crashed(),
     }

@@ -79,7 +79,13 @@ impl Users {
             Ok(made) => made.id == id,
             // It may have landed: then its user must be able to log in.
             Err(Failure::Unavailable(Unavailable::OutcomeUnknown)) => true,
-            Err(Failure::Refused(_) | Failure::KeyReused | Failure::Unavailable(_) | Failure::Internal(_)) => false,
+            Err(
+                Failure::Refused(_)
+                | Failure::KeyReused
+                | Failure::Nobody
+                | Failure::Unavailable(_)
+                | Failure::Internal(_),
+            ) => false,
         };
         if keeps && !is_there {
             self.0.identity.forget_password(id).await?;

@@ -62,7 +62,7 @@ impl<'a> Door<'a> {
     /// Nobody, or a session that may not be ridden on.
     pub async fn enter(&self, hint: Option<&TenantName>) -> Result<Caller, Fault> {
         if let Some(token) = wire::bearer(self.request)? {
-            let mut caller = wire::authenticate(self.request, &self.service.identity, token).await?;
+            let mut caller = wire::authenticate(self.request, self.service, token).await?;
             if let (None, Some(hint)) = (caller.principal.tenant(), hint) {
                 caller.tenant = hint.clone();
             }
@@ -79,7 +79,7 @@ impl<'a> Door<'a> {
         let sessions = cookies::presented(lines);
         let named = request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().ok()));
         let (tenant, token, shown) = csrf::pick(&sessions, &csrf::headers(named), hint)?;
-        let caller = wire::authenticate(request, &service.identity, token).await?;
+        let caller = wire::authenticate(request, service, token).await?;
         // A cookie under another tenant's name, or another kind of token in it, was not set by us.
         let session = caller.principal.session().filter(|session| session.tenant == tenant);
         let session = session.ok_or(Fault::UnknownToken)?;

@@ -178,6 +178,7 @@ fn of_failure(failure: &Failure) -> Word {
     match failure {
         Failure::Refused(refusal) => of_refusal(refusal),
         Failure::KeyReused => word(StatusCode::BAD_REQUEST, "idempotency-key-reused"),
+        Failure::Nobody => Fault::UnknownToken.word(),
         Failure::Unavailable(Unavailable::Busy { retry_after_s }) => {
             later(StatusCode::SERVICE_UNAVAILABLE, "unavailable", *retry_after_s)
         }

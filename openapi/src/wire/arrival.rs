@@ -23,6 +23,8 @@ pub struct Arrival {
     pub peer: IpAddr,
     /// The path as the dialect declares it, `/api/v2/organizations/:org/invites`.
     pub route: &'static str,
+    /// It was not waited for what other services acknowledged before ([`super::late`]).
+    pub late: bool,
     /// How long the body may take.
     pub body_wait: std::time::Duration,
 }
@@ -46,13 +48,14 @@ pub fn peer(request: &Request, settings: &HttpSettings) -> IpAddr {
 impl Arrival {
     pub(crate) fn of(request: &Request, dialect: Dialect, settings: &HttpSettings, at: Timestamp) -> Self {
         let request_id = request.header(REQUEST_ID).and_then(super::uuid).unwrap_or_else(Uuid::now_v7);
-        Self { dialect, request_id, at, peer: peer(request, settings), route: "", body_wait: settings.body_wait }
+        let (peer, body_wait) = (peer(request, settings), settings.body_wait);
+        Self { dialect, request_id, at, peer, route: "", late: false, body_wait }
     }
 
     /// Writes down, once, what broke; callers learn the request id only.
     pub fn report(&self, failure: &Failure) {
         match failure {
-            Failure::Refused(_) | Failure::KeyReused => {}
+            Failure::Refused(_) | Failure::KeyReused | Failure::Nobody => {}
             Failure::Unavailable(why) => {
                 tracing::warn!(request_id = %self.request_id, dialect = self.dialect.name(), route = self.route, %why, "not available");
             }

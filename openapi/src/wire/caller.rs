@@ -20,9 +20,10 @@ impl Caller {
     /// The context of a command by this caller.
     #[must_use]
     pub fn context(&self, request: &Request) -> Context {
-        let Arrival { dialect, request_id, at, .. } = *arrival(request);
+        let Arrival { dialect, request_id, at, late, .. } = *arrival(request);
         let mut context = Context::new(self.tenant.clone(), self.principal.actor(), dialect.channel(), request_id, at);
         context.correlation_id = Some(request_id);
+        context.late = late;
         context
     }
 }
@@ -68,15 +69,21 @@ pub fn bearer(request: &Request) -> Result<Option<&str>, CallerError> {
 /// Why there is none.
 pub async fn caller(request: &Request, service: &Service) -> Result<Caller, CallerError> {
     let token = bearer(request)?.ok_or(CallerError::Missing)?;
-    authenticate(request, &service.identity, token).await
+    authenticate(request, service, token).await
 }
 
 /// The caller behind a token, wherever the dialect found it.
 ///
 /// # Errors
 /// Why there is none.
-pub async fn authenticate(request: &Request, identity: &Identity, token: &str) -> Result<Caller, CallerError> {
-    let principal = identity.authenticate(token).await.map_err(|error| match error {
+pub async fn authenticate(request: &Request, service: &Service, token: &str) -> Result<Caller, CallerError> {
+    let mut known = service.identity.authenticate(token).await;
+    if arrival(request).late && matches!(known, Err(AuthError::Unknown)) {
+        // Another service may have let them in a moment ago.
+        service.bus.arrive().await.map_err(CallerError::Unavailable)?;
+        known = service.identity.authenticate(token).await;
+    }
+    let principal = known.map_err(|error| match error {
         AuthError::Unknown => CallerError::Unknown,
         AuthError::Expired => CallerError::Expired,
         AuthError::Unavailable(failure) => CallerError::Unavailable(failure),

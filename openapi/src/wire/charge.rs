@@ -67,7 +67,9 @@ impl<C: UseCase> UseCase for Barred<C> {
 fn counts<T>(result: &Result<T, Failure>) -> bool {
     match result {
         Ok(_) | Err(Failure::Unavailable(Unavailable::OutcomeUnknown)) => true,
-        Err(Failure::Refused(_) | Failure::KeyReused | Failure::Unavailable(_) | Failure::Internal(_)) => false,
+        Err(
+            Failure::Refused(_) | Failure::KeyReused | Failure::Nobody | Failure::Unavailable(_) | Failure::Internal(_),
+        ) => false,
     }
 }
 

@@ -11,6 +11,7 @@ mod body;
 mod caller;
 mod charge;
 mod json;
+mod late;
 pub mod media;
 mod members;
 mod observe;

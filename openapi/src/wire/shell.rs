@@ -2,7 +2,7 @@
 
 use super::arrival::REQUEST_ID;
 use super::routes::{Match, Routes};
-use super::{Answered, Arrival};
+use super::{Answered, Arrival, late};
 use crate::{Dialect, HttpSettings, Service};
 use domain::{CommandBus, told};
 use futures_util::FutureExt;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 const OVERLOAD_RETRY_S: u64 = 1;
 
 /// It tells of servers that do not answer, too: it waits for none.
-const NEVER_LATE: &str = "/api/ledger/doctor";
+const NEVER_WAITS: &str = "/api/ledger/doctor";
 
 /// What no operation answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,9 +107,11 @@ impl<W: Words> Shell<W> {
             }
             Match::Found { template, operation } => {
                 arrival.route = template;
+                arrival.late = late::may(template, &request);
                 request.set_data(arrival.clone());
                 let Ok(_place) = self.places.try_acquire() else { return self.not_now(&request) };
-                if template != NEVER_LATE
+                if template != NEVER_WAITS
+                    && !arrival.late
                     && let Err(failure) = self.bus.arrive().await
                 {
                     let failure = &failure as &dyn std::error::Error;
