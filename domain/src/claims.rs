@@ -4,9 +4,8 @@
 use crate::Root;
 use crate::bus::Claim;
 use crate::invitation::Kind;
+use crate::said::{Named, Said};
 use crate::{Address, TenantName, employee, invitation, user};
-use serde::Deserialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 /// One pending invitation per tenant, target and address.
@@ -52,40 +51,21 @@ pub fn of(aggregate: &str, tenant: &TenantName, kind: &str, payload: &str) -> Ve
     }
 }
 
-/// What claims depend on. What a member holds else than is looked for counts as nothing.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Said {
-    kind: Value,
-    target: Value,
-    active: Value,
-    holds_address: Value,
-    personal: Value,
-}
-
-impl Said {
-    fn by(payload: &str) -> Self {
-        serde_json::from_str(payload).unwrap_or_default()
-    }
-
-    /// The address of a person who is not forgotten.
-    fn address(&self) -> Option<Address> {
-        let held = |member: &str| Address::parse(self.personal.get(member)?.as_str()?).ok();
-        held("email").or_else(|| held("held_email"))
-    }
+/// The address of a person who is not forgotten.
+fn address(said: &Said<'_>) -> Option<Address> {
+    said.address(Named::Email).or_else(|| said.address(Named::HeldEmail))
 }
 
 fn of_invitation(tenant: &TenantName, kind: &str, payload: &str) -> Vec<Change> {
     match kind {
         "Created" => {
             let said = Said::by(payload);
-            let target = said.target.as_str().and_then(|t| Uuid::parse_str(t).ok());
-            match (serde_json::from_value(said.kind.clone()).ok(), target, said.address()) {
+            match (said.kind(), said.target(), address(&said)) {
                 (Some(of), Some(target), Some(address)) => vec![Change::Take(pending(tenant, of, target, &address))],
                 _ => vec![],
             }
         }
-        "Accepted" if Said::by(payload).holds_address.as_bool() == Some(true) => vec![],
+        "Accepted" if Said::by(payload).holds_address() == Some(true) => vec![],
         "Accepted" | "Cancelled" | "Declined" | "Expired" => vec![Change::Release(PENDING)],
         _ => vec![],
     }
@@ -94,7 +74,7 @@ fn of_invitation(tenant: &TenantName, kind: &str, payload: &str) -> Vec<Change> 
 fn of_user(tenant: &TenantName, kind: &str, payload: &str) -> Vec<Change> {
     match kind {
         "Created" => {
-            let address = Said::by(payload).address();
+            let address = address(&Said::by(payload));
             address.map(|a| Change::Take(account(tenant, &a))).into_iter().collect()
         }
         _ => vec![],
@@ -104,16 +84,16 @@ fn of_user(tenant: &TenantName, kind: &str, payload: &str) -> Vec<Change> {
 /// An inactive record holds no claim; `holds_address` says where an update
 /// changes that, because the event alone does not know the state before it.
 fn of_employee(tenant: &TenantName, kind: &str, payload: &str) -> Vec<Change> {
-    let take = |said: &Said| said.address().map(|a| Change::Take(active_employee(tenant, &a)));
+    let take = |said: &Said<'_>| address(said).map(|a| Change::Take(active_employee(tenant, &a)));
     match kind {
         "Created" => {
             let said = Said::by(payload);
-            take(&said).filter(|_| said.active.as_bool() != Some(false)).into_iter().collect()
+            take(&said).filter(|_| said.active() != Some(false)).into_iter().collect()
         }
         "OffBoarded" => vec![Change::Release(EMPLOYEE)],
         "Updated" => {
             let said = Said::by(payload);
-            match said.holds_address.as_bool() {
+            match said.holds_address() {
                 Some(true) => std::iter::once(Change::Release(EMPLOYEE)).chain(take(&said)).collect(),
                 Some(false) => vec![Change::Release(EMPLOYEE)],
                 None => vec![],
@@ -126,7 +106,7 @@ fn of_employee(tenant: &TenantName, kind: &str, payload: &str) -> Vec<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn of(aggregate: &str, tenant: &TenantName, kind: &str, payload: &Value) -> Vec<Change> {
         super::of(aggregate, tenant, kind, &payload.to_string())

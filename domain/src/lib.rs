@@ -22,6 +22,7 @@ pub mod personal;
 mod principal;
 mod refusal;
 mod root;
+pub mod said;
 pub mod tenant;
 pub mod text;
 mod time;

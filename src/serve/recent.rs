@@ -3,11 +3,10 @@
 
 use domain::employee::Employee;
 use domain::invitation::Invitation;
+use domain::said::{Named, Said};
 use domain::user::User;
-use domain::{Actor, Address, Root, TenantName, Timestamp};
+use domain::{Actor, Root, TenantName, Timestamp};
 use identity::{Identity, Spent};
-use serde::Deserialize;
-use serde_json::Value;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use store::{Ledger, Position, ReadError, Recorded, StreamId};
@@ -179,9 +178,9 @@ fn spent_by(ledger: &Ledger, event: &Recorded, again: &mut Repetitions) -> Resul
             vec![one(event, at, actor, recipient, 1)]
         }
         (Employee::TYPE, "Updated") => {
-            let said = Said::by(event);
-            let told = ["email", "previous_email"].into_iter().filter(|_| said.email_changed);
-            told.map(|member| one(event, at, actor, said.key(member), 0)).collect()
+            let said = Said::by(&event.payload);
+            let told = [Named::Email, Named::PreviousEmail].into_iter().filter(|_| said.email_changed());
+            told.map(|named| one(event, at, actor, key(&said, named), 0)).collect()
         }
         _ => vec![],
     };
@@ -193,25 +192,11 @@ fn one(of: &Recorded, at: Timestamp, actor: Actor, recipient: Option<String>, in
     Some(Spent { at, actor, tenant, recipient, invitations })
 }
 
-/// What of an event matters to limits.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Said {
-    email_changed: bool,
-    personal: Value,
-}
-
-impl Said {
-    fn by(event: &Recorded) -> Self {
-        serde_json::from_str(&event.payload).unwrap_or_default()
-    }
-
-    /// The key of an address; none if the person is forgotten.
-    fn key(&self, member: &str) -> Option<String> {
-        Address::parse(self.personal.get(member)?.as_str()?).ok().map(|address| address.key().to_owned())
-    }
+/// The key of an address; none if the person is forgotten.
+fn key(said: &Said<'_>, named: Named) -> Option<String> {
+    said.address(named).map(|address| address.key().to_owned())
 }
 
 fn recipient_of(event: &Recorded) -> Option<String> {
-    Said::by(event).key("email")
+    key(&Said::by(&event.payload), Named::Email)
 }
