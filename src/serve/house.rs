@@ -46,7 +46,7 @@ pub enum StartError {
     },
     #[error("this program was built without {what}; build it with `cargo build --release --features {feature}`")]
     NotBuilt { what: &'static str, feature: &'static str },
-    #[error("{what} does not open")]
+    #[error("{what} cannot be opened")]
     Room {
         what: &'static str,
         #[source]

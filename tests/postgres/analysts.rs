@@ -180,7 +180,7 @@ fn a_start_is_refused_for_what_stays_wrong_and_not_for_a_server_that_is_away() {
         run(&arguments, &other.path().join("data"))
     };
     for (views, told) in [
-        (database.url(), "the views' copy does not open"),
+        (database.url(), "the views' copy cannot be opened"),
         (database.url(), "they belong to the ledger"),
         (database.url_as("nobody"), "role \"nobody\" does not exist"),
         ("esdb://localhost:2113".to_owned(), "must be data or postgres://"),

@@ -31,6 +31,7 @@ macro_rules! kept_stories {
 }
 
 /// Runs stories for every kind of backend that several nodes may share, with its keys.
+#[cfg(any(feature = "postgres", feature = "eventstore"))]
 macro_rules! shared_stories {
     ($($story:ident),+ $(,)?) => {
         #[cfg(feature = "postgres")]
