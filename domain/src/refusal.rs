@@ -145,6 +145,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether what was asked for may have been done all the same.
+    #[must_use]
+    pub fn may_have_landed(&self) -> bool {
+        match self {
+            Self::Unavailable(Unavailable::OutcomeUnknown) => true,
+            Self::Refused(_) | Self::KeyReused | Self::Nobody | Self::Unavailable(_) | Self::Internal(_) => false,
+        }
+    }
+
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Internal(source.into())
     }

@@ -13,7 +13,7 @@ use crate::wire::{
     Bearer, Body, HeaderParam, KeyText, PageNumber, PageSize, PathParam, QueryParam, Reply, Secured, TenantText,
 };
 use domain::use_cases::{Allowed, CreateApplication, RevokeApplication, UpdateApplication};
-use domain::{Context, Failure, Scope, Unavailable, What, application};
+use domain::{Context, Failure, Scope, What, application};
 use poem::Request;
 use poem_openapi::OpenApi;
 use projections::ApplicationRow;
@@ -56,18 +56,8 @@ impl Applications {
         let id = Uuid::now_v7();
         let token = self.0.identity.new_application_token(&context.tenant, id).await?;
         let result = self.0.bus.perform(context, CreateApplication { application: id, name, scopes }).await;
-        let is_there = match &result {
-            Ok(made) => made.id == id,
-            // It may have landed: then the token must still be known.
-            Err(Failure::Unavailable(Unavailable::OutcomeUnknown)) => true,
-            Err(
-                Failure::Refused(_)
-                | Failure::KeyReused
-                | Failure::Nobody
-                | Failure::Unavailable(_)
-                | Failure::Internal(_),
-            ) => false,
-        };
+        // It may have landed: then the token must still be known.
+        let is_there = result.as_ref().map_or_else(Failure::may_have_landed, |made| made.id == id);
         if !is_there {
             self.0.identity.forget_application(id).await?;
         }

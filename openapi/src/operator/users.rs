@@ -14,7 +14,7 @@ use crate::wire::{
 };
 use domain::text::{MAX_PASSWORD, MIN_PASSWORD};
 use domain::use_cases::{Allowed, CreateUser, UpdateUser};
-use domain::{Address, Context, Failure, Scope, Unavailable, What, user};
+use domain::{Address, Context, Failure, Scope, What, user};
 use identity::PasswordError;
 use poem::Request;
 use poem_openapi::OpenApi;
@@ -75,18 +75,8 @@ impl Users {
     async fn make(&self, context: Context, case: CreateUser, keeps: bool) -> Result<Arc<user::User>, No> {
         let id = case.user;
         let result = self.0.bus.perform(context, case).await;
-        let is_there = match &result {
-            Ok(made) => made.id == id,
-            // It may have landed: then its user must be able to log in.
-            Err(Failure::Unavailable(Unavailable::OutcomeUnknown)) => true,
-            Err(
-                Failure::Refused(_)
-                | Failure::KeyReused
-                | Failure::Nobody
-                | Failure::Unavailable(_)
-                | Failure::Internal(_),
-            ) => false,
-        };
+        // It may have landed: then its user must be able to log in.
+        let is_there = result.as_ref().map_or_else(Failure::may_have_landed, |made| made.id == id);
         if keeps && !is_there {
             self.0.identity.forget_password(id).await?;
         }

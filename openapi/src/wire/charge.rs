@@ -3,7 +3,7 @@
 use crate::Service;
 use async_trait::async_trait;
 use domain::bus::{Answer, Record, Unit};
-use domain::{Address, Context, Failure, Refusal, Unavailable, UseCase};
+use domain::{Address, Context, Failure, Refusal, UseCase};
 use identity::TooMany;
 use std::marker::PhantomData;
 
@@ -65,12 +65,7 @@ impl<C: UseCase> UseCase for Barred<C> {
 
 /// Whether mails were asked for; of an unknown outcome it must be assumed.
 fn counts<T>(result: &Result<T, Failure>) -> bool {
-    match result {
-        Ok(_) | Err(Failure::Unavailable(Unavailable::OutcomeUnknown)) => true,
-        Err(
-            Failure::Refused(_) | Failure::KeyReused | Failure::Nobody | Failure::Unavailable(_) | Failure::Internal(_),
-        ) => false,
-    }
+    result.as_ref().map_or_else(Failure::may_have_landed, |_| true)
 }
 
 /// A use case, and whether its answer is one that was given before.
