@@ -83,9 +83,15 @@ impl Application {
         self.version > 0
     }
 
+    /// Whether its token names anybody.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        self.exists() && !self.revoked
+    }
+
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
-        self.exists() && !self.revoked && self.scopes.contains(&scope)
+        self.acts() && self.scopes.contains(&scope)
     }
 }
 

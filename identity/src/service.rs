@@ -103,7 +103,7 @@ impl Identity {
         let owner = inner.applications.find(digest).map_err(AuthError::Unavailable)?.ok_or(AuthError::Unknown)?;
         let application = inner.bus.load::<Application>(&owner.tenant, owner.application).await;
         let application = application.map_err(AuthError::Unavailable)?;
-        if !application.exists() || application.revoked {
+        if !application.acts() {
             return Err(AuthError::Unknown);
         }
         Ok(Principal::Application { tenant: owner.tenant.clone(), id: owner.application })

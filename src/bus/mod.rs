@@ -315,6 +315,8 @@ impl Runner for Bus {
         // What is only read, and what a key was answered, is looked at here and not where the log ends.
         if context.late && (job.reads_only() || context.idempotency.is_some()) {
             self.arrive().await?;
+            // No unit that writes looks at it then.
+            LedgerUnit::new(self.inner.clone(), context.clone()).who_acts().await?;
         }
         if job.reads_only() {
             return Ok(Box::new(self.inner.read(context, &job).await?));

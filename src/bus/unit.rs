@@ -61,7 +61,7 @@ impl LedgerUnit {
     pub async fn who_acts(&mut self) -> Result<(), Failure> {
         let Actor::Application(id) = self.context.actor else { return Ok(()) };
         let application = Stream::<Application>::load(self, id).await?;
-        if application.exists() && !application.revoked { Ok(()) } else { Err(Failure::Nobody) }
+        if application.acts() { Ok(()) } else { Err(Failure::Nobody) }
     }
 
     pub fn remembers_refusal(&self) -> bool {

@@ -227,9 +227,16 @@ fn what_others_did_counts_for_who_does_not_wait(nodes: &Nodes) {
         let taken = invite("one@late.example").expect(409).json();
         assert_eq!(taken["errors"][0]["code"], "already-invited", "{taken}");
         assert_eq!(platform(), 200);
+        let keyed = || {
+            let asked = json!({"EmailAddresses": [format!("keyed-{round}@platform.example")]});
+            let request = Request::new("POST", "/api/users/invitations").json(&asked).key("once");
+            Client::new(nodes.next(), Some(token)).send(request).status
+        };
+        assert_eq!(keyed(), 200);
 
         let events = || nodes.deployment().get("/api/ledger/status").expect(200).json()["position"].clone();
         nodes.deployment().post(&format!("/api/ledger/applications/{id}/revoke"), &json!({})).expect(200);
+        assert_eq!(keyed(), 401, "it does not hear what it was answered before, either");
         let (refused, platform) = (invite("two@late.example").expect(401).json(), platform());
         assert_eq!(refused["errors"][0]["detail"], "the token is unknown or revoked");
         assert_eq!(platform, 401);
